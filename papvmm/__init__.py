@@ -1,0 +1,3 @@
+"""papvmm: an asyncio-based virtual machine monitor for PAPR (pseries) ppc64 guests."""
+
+__version__ = "0.1.0"

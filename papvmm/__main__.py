@@ -1,0 +1,5 @@
+"""``python -m papvmm``."""
+
+from papvmm.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""From an ELF image to guest RAM, with the device tree beside it."""

@@ -1,0 +1,1 @@
+"""Steering a running machine from outside: QMP, saving and restoring."""

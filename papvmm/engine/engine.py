@@ -1,0 +1,36 @@
+"""The contract every engine honours."""
+
+from typing import Protocol
+
+from papvmm.engine.exits import ExitReason
+from papvmm.isa.state import ArchState
+
+
+class Engine(Protocol):
+    """Executes guest instructions on the state of one vcpu.
+
+    ``run`` is synchronous and never blocks: it touches guest state and guest RAM only, and
+    says why it stopped. Interrupts that the processor itself raises (storage, program, system
+    call, decrementer, …) are delivered inside ``run``. Everything that can wait (devices,
+    hypercalls, other vcpus) happens between two calls.
+
+    Time is the state's ``COUNT`` cell: the machine sets it before a run, ``run`` adds one for
+    each instruction completed, and the time base and the decrementer follow from it.
+    """
+
+    @property
+    def state(self) -> ArchState:
+        """The registers: exact whenever ``run`` is not running."""
+        ...
+
+    @property
+    def breakpoints(self) -> set[int]:
+        """Effective addresses to stop at, before their instruction; may change between runs."""
+        ...
+
+    def run(self, budget: int) -> ExitReason:
+        """Complete exactly ``budget`` instructions, unless something stops the vcpu first.
+
+        A breakpoint at the very first instruction does not stop a run that starts there.
+        """
+        ...

@@ -1,0 +1,44 @@
+"""Why an engine handed control back to the machine: a closed union, handled with ``match``."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class PaprHcall:
+    """The guest executed ``sc 1`` outside problem state: token in r3, arguments in r4 on.
+
+    CIA is already past the ``sc``; the machine puts the status into r3.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSpent:
+    """Exactly ``budget`` instructions were completed; the guest is healthy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breakpoint:
+    """CIA is at a breakpoint whose instruction has not been executed."""
+
+    cia: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotBuilt:
+    """A valid instruction or mode that papvmm does not execute yet."""
+
+    cia: int
+    word: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """The vcpu can't go on, as when every interrupt handler faults at its first instruction."""
+
+    cia: int
+    why: str
+
+
+ExitReason: TypeAlias = PaprHcall | BudgetSpent | Breakpoint | NotBuilt | Crash

@@ -1,0 +1,269 @@
+"""The typed IR that instruction descriptions are traced into.
+
+A ``Template`` is one instruction with its static operands fixed. It is straight-line and has
+three parts, always in this order, so that every instruction can be restarted at any fault:
+
+1. ``ops``: values, reads of the state, and everything that may stop the instruction
+   (loads, stores, conditional traps); all reads see the state before the instruction;
+2. ``writes``: the new register values, in parallel;
+3. ``end``: where execution goes.
+
+An op's number is its index in ``ops``; arguments are such numbers. Widths are in bits.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, TypeAlias
+
+from papvmm.bits import mask, ones, rotl, signed
+from papvmm.isa.operands import Operand, Register
+
+
+class Exit(IntEnum):
+    """Why an instruction hands over to the engine instead of going on."""
+
+    SYSTEM_CALL = 1
+    TRAP = 2
+    PRIVILEGED = 3
+    CONTEXT = 4
+    HELPER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A number known when the template is traced."""
+
+    width: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Immediate:
+    """The number in an operand field, known when the instruction is decoded."""
+
+    width: int
+    operand: Operand
+
+
+@dataclass(frozen=True, slots=True)
+class Cia:
+    """Current instruction address."""
+
+    width: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Instructions completed before this one."""
+
+    width: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pure:
+    """A function of its arguments; ``of`` is the width of the last argument."""
+
+    width: int
+    code: str
+    args: tuple[int, ...]
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """A register, as it was before the instruction."""
+
+    width: int
+    register: Register
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """``width`` bits of memory at ``ea``, in the guest's byte order or reversed."""
+
+    width: int
+    ea: int
+    is_reversed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Write ``value`` to memory."""
+
+    width: int
+    ea: int
+    value: int
+    is_reversed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CompareExchange:
+    """If ``when``, replace ``expected`` by ``new`` in memory, atomically; one if that happened."""
+
+    width: int
+    of: int
+    when: int
+    ea: int
+    expected: int
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExitIf:
+    """Stop before this instruction, with nothing written, if ``when``."""
+
+    width: int
+    when: int
+    reason: Exit
+
+
+Op: TypeAlias = (
+    Pure | Get | Const | Immediate | Load | Store | Cia | Now | CompareExchange | ExitIf
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Go on with the next instruction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """If ``when``, go to CIA + ``displacement``."""
+
+    when: int
+    displacement: int
+
+
+@dataclass(frozen=True, slots=True)
+class BranchTo:
+    """If ``when``, go to ``address``."""
+
+    when: int
+    address: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Hand over to the engine; CIA becomes ``address``."""
+
+    reason: Exit
+    address: int
+
+
+End: TypeAlias = Next | Branch | BranchTo | Leave
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The traced semantics of one instruction with its static operands fixed."""
+
+    name: str
+    ops: tuple[Op, ...]
+    writes: tuple[tuple[Register, int], ...]
+    end: End
+
+    def __str__(self) -> str:
+        return "\n".join((self.name, *(f"  {line}" for line in _lines(self))))
+
+
+PURE: Final[dict[str, Callable[..., int]]] = {
+    "add": lambda _, a, b: a + b,
+    "sub": lambda _, a, b: a - b,
+    "mul": lambda _, a, b: a * b,
+    "udiv": lambda _, a, b: a // b,
+    "sdiv": lambda n, a, b: _truncating_quotient(signed(a, n), signed(b, n)),
+    "and": lambda _, a, b: a & b,
+    "or": lambda _, a, b: a | b,
+    "xor": lambda _, a, b: a ^ b,
+    "shl": lambda _, a, b: a << b,
+    "lshr": lambda _, a, b: a >> b,
+    "ashr": lambda n, a, b: signed(a, n) >> b,
+    "rotl": lambda n, a, b: rotl(a, b, n),
+    "eq": lambda _, a, b: a == b,
+    "ult": lambda _, a, b: a < b,
+    "slt": lambda n, a, b: signed(a, n) < signed(b, n),
+    "clz": lambda n, a: n - a.bit_length(),
+    "zext": lambda _, a: a,
+    "trunc": lambda _, a: a,
+    "sext": lambda n, a: signed(a, n),
+    "select": lambda _, c, a, b: a if c else b,
+    "mask": lambda _, a, b: mask(a, b),
+}
+"""What each pure op computes, from the width of its last argument and its arguments.
+
+Shift amounts are below the width and divisors are not zero: descriptions see to that.
+"""
+
+
+def fold(op: Pure, args: Sequence[int]) -> int:
+    """Evaluate a pure op on numbers."""
+    return PURE[op.code](op.of, *args) & ones(op.width)
+
+
+_NEUTRAL: Final = {"add": 0, "sub": 0, "or": 0, "xor": 0, "shl": 0, "lshr": 0, "ashr": 0, "rotl": 0}
+_COMMUTATIVE: Final = ("add", "or", "xor", "and")
+
+
+def unchanged(op: Pure, args: Sequence[int | str | None]) -> int | None:
+    """Return which argument the result equals, given the arguments that are numbers."""
+    if len(args) != 2:
+        return None
+    neutral = ones(op.width) if op.code == "and" else _NEUTRAL.get(op.code)
+    if neutral is None:
+        return None
+    if args[1] == neutral:
+        return 0
+    return 1 if args[0] == neutral and op.code in _COMMUTATIVE else None
+
+
+def _truncating_quotient(a: int, b: int) -> int:
+    quotient = abs(a) // abs(b)
+    return quotient if (a < 0) == (b < 0) else -quotient
+
+
+def _lines(template: Template) -> Iterator[str]:
+    printed = [ref for ref, op in enumerate(template.ops) if not isinstance(op, Const)]
+    numbers = {ref: number for number, ref in enumerate(printed)}
+
+    def show(ref: int) -> str:
+        op = template.ops[ref]
+        return f"{op.value:#x}" if isinstance(op, Const) else f"%{numbers[ref]}"
+
+    for number, ref in enumerate(printed):
+        yield _line(number, template.ops[ref], show)
+    for register, ref in template.writes:
+        yield f"{register} <- {show(ref)}"
+    match template.end:
+        case Next():
+            yield "next"
+        case Branch(when, displacement):
+            yield f"branch cia + {show(displacement)} if {show(when)}"
+        case BranchTo(when, address):
+            yield f"branch {show(address)} if {show(when)}"
+        case Leave(reason, address):
+            yield f"leave {reason.name} at {show(address)}"
+
+
+def _line(number: int, op: Op, show: Callable[[int], str]) -> str:
+    match op:
+        case Pure(width, code, args):
+            return f"%{number}:{width} = {code} {', '.join(map(show, args))}"
+        case Get(width, register):
+            return f"%{number}:{width} = {register}"
+        case Immediate(width, operand):
+            return f"%{number}:{width} = {operand.name}"
+        case Const(width, value):
+            return f"%{number}:{width} = {value:#x}"
+        case Cia(width) | Now(width):
+            return f"%{number}:{width} = {type(op).__name__.lower()}"
+        case Load(width, ea, is_reversed):
+            return f"%{number}:{width} = load{'r' * is_reversed} {show(ea)}"
+        case Store(width, ea, value, is_reversed):
+            return f"store{'r' * is_reversed} {show(ea)}, {show(value)}:{width}"
+        case CompareExchange(_, of, when, ea, expected, new):
+            operands = ", ".join(map(show, (ea, expected, new)))
+            return f"%{number}:1 = compare-exchange {operands}:{of} if {show(when)}"
+        case ExitIf(_, when, reason):
+            return f"exit {reason.name} if {show(when)}"

@@ -1,0 +1,1 @@
+"""The machine: builder, event loop, scheduler, reset; the only room that knows them all."""

@@ -1,0 +1,1 @@
+"""Guest RAM, and the one door for the hypervisor's stores."""

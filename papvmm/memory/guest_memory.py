@@ -1,0 +1,101 @@
+"""Guest RAM: one anonymous mapping at a stable host address, from guest physical address 0."""
+
+import ctypes
+from collections.abc import Callable
+from mmap import mmap
+from struct import Struct
+from typing import Final
+
+from papvmm.errors import PapvmmError
+
+_BE: Final = {1: Struct(">B"), 2: Struct(">H"), 4: Struct(">I"), 8: Struct(">Q")}
+_LE: Final = {1: Struct("<B"), 2: Struct("<H"), 4: Struct("<I"), 8: Struct("<Q")}
+
+CODE_LINE: Final = 128
+"""Bytes of RAM for each element of ``GuestMemory.code``: the cache line of POWER."""
+
+
+class OutOfRange(PapvmmError):
+    """An access fell outside guest RAM."""
+
+    def __init__(self, gpa: int, length: int) -> None:
+        super().__init__(f"{length} bytes at gpa {gpa:#x} are outside guest RAM")
+        self.gpa = gpa
+        self.length = length
+
+
+class GuestMemory:
+    """RAM of one guest, of ``size`` bytes.
+
+    Bounds are checked here and nowhere else. Accessors name their byte order:
+    PAPR structures are big-endian whatever MSR[LE] says, and a silent default
+    is how a little-endian guest ends up with a byte-swapped lppaca.
+
+    Engines use ``ram`` directly. They mark the lines they derived code from in ``code``, and
+    whoever writes a marked line calls ``wrote``, which drops what was derived from it.
+    """
+
+    __slots__ = ("_mapping", "_on_code_write", "code", "host_address", "ram", "size")
+
+    def __init__(self, size: int) -> None:
+        self._mapping: Final = mmap(-1, size)
+        self.size: Final = size
+        self.ram: Final = memoryview(self._mapping)
+        self.host_address: Final = ctypes.addressof(ctypes.c_char.from_buffer(self._mapping))
+        self.code: Final = bytearray(-(-size // CODE_LINE))
+        self._on_code_write: Final[list[Callable[[int, int], None]]] = []
+
+    def read(self, gpa: int, length: int) -> bytes:
+        """Return a copy of ``length`` bytes."""
+        self._check(gpa, length)
+        return bytes(self.ram[gpa : gpa + length])
+
+    def write(self, gpa: int, data: bytes | memoryview) -> None:
+        """Put bytes into RAM: the loader's, the debugger's and the library's way."""
+        self._check(gpa, len(data))
+        self.ram[gpa : gpa + len(data)] = data
+        self.wrote(gpa, len(data))
+
+    def view(self, gpa: int, length: int) -> memoryview:
+        """Return a window on RAM, to read through; it stays valid as long as the memory."""
+        self._check(gpa, length)
+        return self.ram[gpa : gpa + length]
+
+    def load_be(self, gpa: int, width: int) -> int:
+        """Read a big-endian unsigned integer of 1, 2, 4 or 8 bytes."""
+        self._check(gpa, width)
+        value: int = _BE[width].unpack_from(self.ram, gpa)[0]
+        return value
+
+    def load_le(self, gpa: int, width: int) -> int:
+        """Read a little-endian unsigned integer of 1, 2, 4 or 8 bytes."""
+        self._check(gpa, width)
+        value: int = _LE[width].unpack_from(self.ram, gpa)[0]
+        return value
+
+    def store_be(self, gpa: int, width: int, value: int) -> None:
+        """Write a big-endian unsigned integer of 1, 2, 4 or 8 bytes."""
+        self.write(gpa, _BE[width].pack(value))
+
+    def store_le(self, gpa: int, width: int, value: int) -> None:
+        """Write a little-endian unsigned integer of 1, 2, 4 or 8 bytes."""
+        self.write(gpa, _LE[width].pack(value))
+
+    def holds(self, gpa: int, length: int) -> bool:
+        """Tell whether RAM contains the ``length`` bytes at ``gpa``."""
+        return gpa >= 0 and length >= 0 and gpa + length <= self.size
+
+    def on_code_write(self, drop: Callable[[int, int], None]) -> None:
+        """Have ``drop(gpa, length)`` called when bytes that code was derived from change."""
+        self._on_code_write.append(drop)
+
+    def wrote(self, gpa: int, length: int) -> None:
+        """Drop what engines derived from these bytes, which have just changed."""
+        first, last = gpa // CODE_LINE, -(-(gpa + length) // CODE_LINE)
+        if any(self.code[first:last]):
+            for drop in self._on_code_write:
+                drop(gpa, length)
+
+    def _check(self, gpa: int, length: int) -> None:
+        if not self.holds(gpa, length):
+            raise OutOfRange(gpa, length)

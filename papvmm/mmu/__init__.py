@@ -1,0 +1,1 @@
+"""From effective to real addresses."""

@@ -1,0 +1,1 @@
+"""Hypercall handlers, one module for each PAPR function set."""

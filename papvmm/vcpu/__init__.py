@@ -1,0 +1,1 @@
+"""A virtual processor: its engine, its areas and its run-state."""

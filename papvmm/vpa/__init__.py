@@ -1,0 +1,1 @@
+"""The areas a vcpu shares with its hypervisor: VPA, SLB shadow buffer, dispatch trace log."""
