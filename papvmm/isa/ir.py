@@ -118,9 +118,7 @@ class ExitIf:
     reason: Exit
 
 
-Op: TypeAlias = (
-    Pure | Get | Const | Immediate | Load | Store | Cia | Now | CompareExchange | ExitIf
-)
+Op: TypeAlias = Pure | Get | Const | Immediate | Load | Store | Cia | Now | CompareExchange | ExitIf
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_engines import RAM, SIEVE, VIEW
 
-from papvmm.engine.stops import FOREVER, Stop
 from papvmm.engine.native.runtime import NativeEngine
 from papvmm.engine.python.engine import PythonEngine
+from papvmm.engine.stops import FOREVER, Stop
 from papvmm.isa.encode import assemble
 from papvmm.isa.state import CIA, CTR, GPR, LR, MSR, NOW, ArchState
-from test_engines import RAM, SIEVE, VIEW
 
 CODE = 0x1000
 DATA = 0x4000

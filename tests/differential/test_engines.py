@@ -3,13 +3,13 @@
 import mmap
 
 import pytest
+from vectors import expected, masked, observe, set_up, vectors
 
-from papvmm.engine.stops import Stop
 from papvmm.engine.native.runtime import NativeEngine
 from papvmm.engine.python.engine import PythonEngine
+from papvmm.engine.stops import Stop
 from papvmm.isa.encode import assemble
 from papvmm.isa.state import CIA, CTR, FAULT_EA, GPR, LR, MSR, ArchState
-from vectors import expected, masked, observe, set_up, vectors
 
 RAM = mmap.mmap(-1, 0x10200000)
 VIEW = memoryview(RAM)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from papvmm.bits import mask, ones
-from papvmm.engine.stops import FOREVER, Stop
 from papvmm.engine.python.lower import Block, BlockFunction
+from papvmm.engine.stops import FOREVER, Stop
 from papvmm.engine.storage import GuestStorage, finish_helper
 from papvmm.isa.decode import decode
 from papvmm.isa.ir import PURE

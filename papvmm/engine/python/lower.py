@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Final
 
 from papvmm.bits import ones
-from papvmm.engine.stops import Stop
 from papvmm.engine.lowering import Atom, Lowering
+from papvmm.engine.stops import Stop
 from papvmm.isa.ir import (
     Branch,
     BranchTo,
