@@ -27,6 +27,8 @@ class Vcpu:
     areas: VcpuAreas
     run_state: VcpuRunState = VcpuRunState.STOPPED
     prodded: bool = False
+    stolen_counts: int = 0
+    """Virtual time (ns) in which the vcpu could have run but waited for its turn."""
 
     @property
     def state(self) -> ArchState:

@@ -1,0 +1,77 @@
+"""What a machine is made from; every field is what a user may say."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from papvmm.errors import BadInput
+
+MIB: Final = 1 << 20
+MOST_VCPUS: Final = 64
+LEAST_MEMORY: Final = 64 << 10
+MOST_MEMORY: Final = 64 << 30
+
+
+class AreasOnReset(Enum):
+    """What happens to the areas of a vcpu at reset, before its next guest entry."""
+
+    UNREGISTER = "unregister"
+    """Unregister them through ONE_REG, as a VMM does since Linux v3.7."""
+    KEEP = "keep"
+    """Leave them registered, as every VMM had to before: the next kernel is corrupted."""
+
+
+class OnReboot(Enum):
+    """What a reset that the guest asks for does (``-action reboot=``)."""
+
+    RESET = "reset"
+    SHUTDOWN = "shutdown"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The content of a file, and the name to call it by."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MachineConfig:
+    """A machine's configuration; sizes are in bytes.
+
+    ``slice_counts`` is the length of a scheduler slice in instructions, which the guest sees
+    as a guest exit and entry. ``rtc_base`` is the date at power-on, in seconds since 1970.
+    ``next_kernels`` replace ``kernel`` at the first, second, … reset.
+    """
+
+    memory_size: int = 512 * MIB
+    vcpus: int = 1
+    hv: str = "kvm"
+    hv_page: int = 4096
+    kernel: File | None = None
+    initrd: File | None = None
+    append: str = ""
+    next_kernels: tuple[File, ...] = ()
+    kernel_addr: int = 0x400000
+    areas_on_reset: AreasOnReset = AreasOnReset.UNREGISTER
+    reset_dtl_len: int = 48
+    on_reboot: OnReboot = OnReboot.RESET
+    slice_counts: int = 1_000_000
+    seed: int = 1
+    rtc_base: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.vcpus <= MOST_VCPUS:
+            raise BadInput(f"{self.vcpus} vcpus: a machine has 1 to {MOST_VCPUS}")
+        if not LEAST_MEMORY <= self.memory_size <= MOST_MEMORY or self.memory_size % 4096:
+            raise BadInput(
+                f"{self.memory_size} bytes of memory: a machine has {LEAST_MEMORY >> 10} KiB"
+                f" to {MOST_MEMORY >> 30} GiB, in pages of 4 KiB"
+            )
+
+    def kernel_for(self, generation: int) -> File | None:
+        """Return the kernel to load after ``generation`` resets."""
+        kernels = (self.kernel, *self.next_kernels)
+        return kernels[min(generation, len(kernels) - 1)]
