@@ -2,10 +2,18 @@
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
 from papvmm.engine.engine import Engine
-from papvmm.isa.state import ArchState
+from papvmm.isa.state import CIA, GPR, MSR, ArchState
 from papvmm.vpa.areas import VcpuAreas
+
+MSR_SF: Final = 1 << 63
+MSR_EE: Final = 0x8000
+MSR_ME: Final = 0x1000
+
+POWER_ON_MSR: Final = MSR_SF | MSR_ME
+"""64-bit, big-endian, real mode, interrupts off, not the hypervisor."""
 
 
 class VcpuRunState(Enum):
@@ -34,3 +42,18 @@ class Vcpu:
     def state(self) -> ArchState:
         """The registers."""
         return self.engine.state
+
+    def start(self, entry: int, r3: int) -> None:
+        """Begin at real address ``entry`` as a processor that start-cpu has started does."""
+        state = self.state
+        state.write(CIA, entry)
+        state.write(MSR, POWER_ON_MSR)
+        state.write(GPR, r3, 3)
+        self.prodded = False
+        self.run_state = VcpuRunState.RUNNABLE
+
+    def prod(self) -> None:
+        """Remember a prod, and end a cede; the prod stays for the next H_CEDE, as in KVM."""
+        self.prodded = True
+        if self.run_state is VcpuRunState.CEDED:
+            self.run_state = VcpuRunState.RUNNABLE

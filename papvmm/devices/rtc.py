@@ -1,0 +1,27 @@
+"""The date the guest sees: a base, what the guest made of it, and virtual time."""
+
+from typing import Final
+
+from papvmm.clock import VirtualClock
+
+NANOSECONDS: Final = 1_000_000_000
+
+
+class Rtc:
+    """UTC in ns since 1970: ``base`` at power-on, moved by ``offset``, running with the clock."""
+
+    __slots__ = ("base", "clock", "offset")
+
+    def __init__(self, clock: VirtualClock, base_seconds: int) -> None:
+        self.clock: Final = clock
+        self.base: Final = base_seconds * NANOSECONDS
+        self.offset = 0
+
+    @property
+    def now(self) -> int:
+        """Return nanoseconds since 1970, never negative."""
+        return max(0, self.base + self.offset + self.clock.count)
+
+    def set(self, now: int) -> None:
+        """Make ``now`` (ns since 1970) the present moment."""
+        self.offset = now - self.base - self.clock.count
