@@ -52,8 +52,33 @@ class Vcpu:
         self.prodded = False
         self.run_state = VcpuRunState.RUNNABLE
 
-    def prod(self) -> None:
-        """Remember a prod, and end a cede; the prod stays for the next H_CEDE, as in KVM."""
+    def stop(self) -> None:
+        """Stop until ``start``."""
+        self.run_state = VcpuRunState.STOPPED
+
+    def cede(self) -> bool:
+        """Enable interrupts and wait for one, as H_CEDE does; tell whether the vcpu waits.
+
+        A prod that came before is used up instead, and the vcpu goes on.
+        """
+        self.state.write(MSR, self.state.read(MSR) | MSR_EE)
+        if self.prodded:
+            self.prodded = False
+            return False
+        self.run_state = VcpuRunState.CEDED
+        return True
+
+    def wake(self) -> bool:
+        """End a cede; tell whether there was one."""
+        if self.run_state is not VcpuRunState.CEDED:
+            return False
+        self.run_state = VcpuRunState.RUNNABLE
+        return True
+
+    def prod(self) -> bool:
+        """Remember a prod, and end a cede; tell whether it did.
+
+        The prod is kept for the next H_CEDE even if it ended one, as KVM does and PAPR does not.
+        """
         self.prodded = True
-        if self.run_state is VcpuRunState.CEDED:
-            self.run_state = VcpuRunState.RUNNABLE
+        return self.wake()
