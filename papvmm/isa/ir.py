@@ -17,17 +17,55 @@ from enum import IntEnum
 from typing import Final, TypeAlias
 
 from papvmm.bits import mask, ones, rotl, signed
+from papvmm.isa.facilities import Facility
 from papvmm.isa.operands import Operand, Register
+
+FACILITY_BASE: Final = 32
 
 
 class Exit(IntEnum):
-    """Why an instruction hands over to the engine instead of going on."""
+    """Why an instruction hands over to the engine instead of going on.
+
+    Up to and including CONTEXT the instruction is complete and CIA past it; with the others
+    it has done nothing and CIA is its address.
+    """
 
     SYSTEM_CALL = 1
-    TRAP = 2
-    PRIVILEGED = 3
-    CONTEXT = 4
-    HELPER = 5
+    HYPERCALL = 2
+    """``sc 1``, in any state: what that means is for the hypervisor to say."""
+    CONTEXT = 3
+    """MSR, DEC, PID, AMR, IAMR or DPDES may have changed: look again at all they govern."""
+    TRAP = 4
+    PRIVILEGED = 5
+    ILLEGAL = 6
+    ALIGNMENT = 7
+    """The access at FAULT_EA is not aligned as its instruction demands."""
+    HELPER = 8
+    NOT_BUILT = 9
+    FACILITY_DSCR = FACILITY_BASE + Facility.DSCR
+    FACILITY_PM = FACILITY_BASE + Facility.PM
+    FACILITY_BHRB = FACILITY_BASE + Facility.BHRB
+    FACILITY_TM = FACILITY_BASE + Facility.TM
+    FACILITY_EBB = FACILITY_BASE + Facility.EBB
+    FACILITY_TAR = FACILITY_BASE + Facility.TAR
+    FACILITY_MSGP = FACILITY_BASE + Facility.MSGP
+    FACILITY_SCV = FACILITY_BASE + Facility.SCV
+    """Facility unavailable; ``facility`` says which."""
+
+    @property
+    def completes(self) -> bool:
+        """Tell whether the instruction that leaves is done, and counts."""
+        return self <= Exit.CONTEXT
+
+    @property
+    def facility(self) -> Facility:
+        """The facility that a FACILITY exit misses: the interrupt cause for FSCR[0:7]."""
+        return Facility(self - FACILITY_BASE)
+
+    @classmethod
+    def unavailable(cls, facility: Facility) -> "Exit":
+        """Return the exit for a missing facility."""
+        return cls(FACILITY_BASE + facility)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +118,15 @@ class Get:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """``width`` bits of memory at ``ea``, in the guest's byte order or reversed."""
+    """``width`` bits of memory at ``ea``, in the guest's byte order or reversed.
+
+    If ``is_aligned``, an ``ea`` that is no multiple of the size stops with ALIGNMENT.
+    """
 
     width: int
     ea: int
     is_reversed: bool
+    is_aligned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +141,10 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class CompareExchange:
-    """If ``when``, replace ``expected`` by ``new`` in memory, atomically; one if that happened."""
+    """If ``when``, replace ``expected`` by ``new`` in memory, atomically; one if that happened.
+
+    An ``ea`` that is no multiple of the size stops with ALIGNMENT, whatever ``when`` says.
+    """
 
     width: int
     of: int
@@ -257,7 +302,8 @@ def _line(number: int, op: Op, show: Callable[[int], str]) -> str:
         case Cia(width) | Now(width):
             return f"%{number}:{width} = {type(op).__name__.lower()}"
         case Load(width, ea, is_reversed):
-            return f"%{number}:{width} = load{'r' * is_reversed} {show(ea)}"
+            aligned = " aligned" * op.is_aligned
+            return f"%{number}:{width} = load{'r' * is_reversed}{aligned} {show(ea)}"
         case Store(width, ea, value, is_reversed):
             return f"store{'r' * is_reversed} {show(ea)}, {show(value)}:{width}"
         case CompareExchange(_, of, when, ea, expected, new):

@@ -4,11 +4,12 @@ A cell has a *value* width (what the semantics see) and a storage size. CR is 32
 one bit, XER is split into its bits: an instruction touches exactly what it changes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from papvmm.bits import ones
+from papvmm.isa.sprs import STORED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,15 +23,15 @@ class Cell:
 
     @property
     def size(self) -> int:
-        """Bytes of storage for one element."""
-        return max(self.width, 8) // 8
+        """Bytes of storage for one element: one if it has up to eight bits, else eight."""
+        return 8 if self.width > 8 else 1
 
     def at(self, index: int) -> int:
         """Return the offset of one element in the state buffer."""
         return self.offset + self.size * index
 
 
-def _layout(*cells: tuple[str, int, int]) -> Iterator[Cell]:
+def _layout(cells: Iterable[tuple[str, int, int]]) -> Iterator[Cell]:
     offset = 0
     for name, width, count in cells:
         cell = Cell(name, width, offset, count)
@@ -41,23 +42,105 @@ def _layout(*cells: tuple[str, int, int]) -> Iterator[Cell]:
 ZERO_GPR: Final = 32
 """The element of GPR that always holds 0: what (RA|0) names when RA is 0."""
 
-CELLS: Final = tuple(
-    _layout(
-        ("gpr", 64, 33), ("cia", 64, 1), ("lr", 64, 1), ("ctr", 64, 1),
-        ("msr", 64, 1), ("srr0", 64, 1), ("srr1", 64, 1), ("xer_low", 64, 1),
-        ("reserve_ea", 64, 1), ("reserve_value", 64, 1), ("fault_ea", 64, 1), ("now", 64, 1),
-        ("cr", 1, 32), ("so", 1, 1), ("ov", 1, 1), ("ov32", 1, 1),
-        ("ca", 1, 1), ("ca32", 1, 1), ("reserved", 1, 1),
+CELLS: Final = {
+    cell.name: cell
+    for cell in _layout(
+        (
+            ("gpr", 64, 33), ("cia", 64, 1), ("msr", 64, 1), ("xer_low", 64, 1), ("now", 64, 1),
+            ("reserve_ea", 64, 1), ("reserve_value", 64, 1), ("reserve_high", 64, 1),
+            ("fault_ea", 64, 1), ("dec_expiry", 64, 1), ("tb_offset", 64, 1),
+            ("purr_offset", 64, 1), ("spurr_offset", 64, 1), ("vtb_offset", 64, 1),
+            ("ic_offset", 64, 1), ("lpcr", 64, 1), ("darn_seed", 64, 1), ("darn_count", 64, 1),
+            *((name.lower(), width, 1) for name, width in STORED.items()),
+            ("cr", 1, 32), ("so", 1, 1), ("ov", 1, 1), ("ov32", 1, 1),
+            ("ca", 1, 1), ("ca32", 1, 1), ("reserve_size", 8, 1),
+        )
     )
-)  # fmt: skip
-GPR, CIA, LR, CTR, MSR, SRR0, SRR1, XER_LOW, RESERVE_EA, RESERVE_VALUE, FAULT_EA = CELLS[:11]
-NOW: Final = CELLS[11]
-"""Instructions completed: exact whenever no engine runs. Virtual time follows from it."""
-CR, SO, OV, OV32, CA, CA32, RESERVED = CELLS[12:]
-STATE_SIZE: Final = CELLS[-1].offset + 16 & -16
+}  # fmt: skip
+GPR: Final = CELLS["gpr"]
+CIA: Final = CELLS["cia"]
+MSR: Final = CELLS["msr"]
+XER_LOW: Final = CELLS["xer_low"]
+NOW: Final = CELLS["now"]
+"""Machine-wide virtual time in ns: each instruction completed adds one, idle time the rest."""
+CR: Final = CELLS["cr"]
+SO: Final = CELLS["so"]
+OV: Final = CELLS["ov"]
+OV32: Final = CELLS["ov32"]
+CA: Final = CELLS["ca"]
+CA32: Final = CELLS["ca32"]
+RESERVE_EA: Final = CELLS["reserve_ea"]
+RESERVE_SIZE: Final = CELLS["reserve_size"]
+"""Bytes the reservation covers: 1, 2, 4, 8 or 16; 0 if there is none."""
+RESERVE_VALUE: Final = CELLS["reserve_value"]
+RESERVE_HIGH: Final = CELLS["reserve_high"]
+"""What the reserved storage held; the high doubleword of a quadword."""
+FAULT_EA: Final = CELLS["fault_ea"]
+"""The effective address of the access that stopped an instruction."""
+LPCR: Final = CELLS["lpcr"]
+LPCR_LD: Final = 1 << 17
+"""Large decrementer."""
+DEC_EXPIRY: Final = CELLS["dec_expiry"]
+"""The time base, as the guest reads it, at which its decrementer is 0."""
+TB_OFFSET: Final = CELLS["tb_offset"]
+PURR_OFFSET: Final = CELLS["purr_offset"]
+SPURR_OFFSET: Final = CELLS["spurr_offset"]
+VTB_OFFSET: Final = CELLS["vtb_offset"]
+"""Ticks to add to ``clock.ticks_at(NOW)`` for the time base, PURR, SPURR and VTB."""
+IC_OFFSET: Final = CELLS["ic_offset"]
+"""What to add to NOW for the instruction count register."""
+DARN_SEED: Final = CELLS["darn_seed"]
+DARN_COUNT: Final = CELLS["darn_count"]
+"""The counter-based generator behind darn: the n-th number follows from seed and n."""
 
-MSR_PR: Final = 0x4000
-"""Problem state: privileged instructions are interrupts."""
+DSCR: Final = CELLS["dscr"]
+LR: Final = CELLS["lr"]
+CTR: Final = CELLS["ctr"]
+AMR: Final = CELLS["amr"]
+DSISR: Final = CELLS["dsisr"]
+DAR: Final = CELLS["dar"]
+SRR0: Final = CELLS["srr0"]
+SRR1: Final = CELLS["srr1"]
+CFAR: Final = CELLS["cfar"]
+PID: Final = CELLS["pid"]
+IAMR: Final = CELLS["iamr"]
+CTRL: Final = CELLS["ctrl"]
+TIDR: Final = CELLS["tidr"]
+FSCR: Final = CELLS["fscr"]
+UAMOR: Final = CELLS["uamor"]
+PSPB: Final = CELLS["pspb"]
+DPDES: Final = CELLS["dpdes"]
+VRSAVE: Final = CELLS["vrsave"]
+SPRG3: Final = CELLS["sprg3"]
+SPRG0: Final = CELLS["sprg0"]
+SPRG1: Final = CELLS["sprg1"]
+SPRG2: Final = CELLS["sprg2"]
+CIR: Final = CELLS["cir"]
+PVR: Final = CELLS["pvr"]
+TIR: Final = CELLS["tir"]
+SIER: Final = CELLS["sier"]
+MMCR2: Final = CELLS["mmcr2"]
+MMCRA: Final = CELLS["mmcra"]
+PMC1: Final = CELLS["pmc1"]
+PMC2: Final = CELLS["pmc2"]
+PMC3: Final = CELLS["pmc3"]
+PMC4: Final = CELLS["pmc4"]
+PMC5: Final = CELLS["pmc5"]
+PMC6: Final = CELLS["pmc6"]
+MMCR0: Final = CELLS["mmcr0"]
+SIAR: Final = CELLS["siar"]
+SDAR: Final = CELLS["sdar"]
+MMCR1: Final = CELLS["mmcr1"]
+EBBHR: Final = CELLS["ebbhr"]
+EBBRR: Final = CELLS["ebbrr"]
+BESCR: Final = CELLS["bescr"]
+TAR: Final = CELLS["tar"]
+PSSCR: Final = CELLS["psscr"]
+WORT: Final = CELLS["wort"]
+PPR: Final = CELLS["ppr"]
+PIR: Final = CELLS["pir"]
+
+STATE_SIZE: Final = sum(cell.size * cell.count for cell in CELLS.values()) + 15 & -16
 
 XER_BITS: Final = ((SO, 32), (OV, 33), (CA, 34), (OV32, 44), (CA32, 45))
 """The XER bits that are cells of their own, by MSB-0 number; the low 18 bits are ``XER_LOW``."""

@@ -217,9 +217,11 @@ class Trace:
 
     # Memory, exits and ends.
 
-    def load(self, ea: Value, width: int, *, is_reversed: bool = False) -> Value:
-        """Return ``width`` bits of memory: MEM(ea, width/8)."""
-        return self._append(Load(width, ea.ref, is_reversed))
+    def load(
+        self, ea: Value, width: int, *, is_reversed: bool = False, is_aligned: bool = False
+    ) -> Value:
+        """Return ``width`` bits of memory: MEM(ea, width/8); ``ea`` must be aligned if asked."""
+        return self._append(Load(width, ea.ref, is_reversed, is_aligned))
 
     def store(self, ea: Value, value: Value, *, is_reversed: bool = False) -> None:
         """MEM(ea, width/8) <- value."""

@@ -10,7 +10,8 @@ from papvmm.engine.stops import FOREVER, Stop
 from papvmm.engine.storage import GuestStorage, finish_helper
 from papvmm.isa.decode import decode
 from papvmm.isa.ir import PURE
-from papvmm.isa.state import CIA, MSR, MSR_PR, NOW, ArchState
+from papvmm.isa.msr import MSR_PR
+from papvmm.isa.state import CIA, MSR, NOW, ArchState
 
 LONGEST_BLOCK: Final = 64
 _CIA: Final = CIA.offset // 8

@@ -118,6 +118,8 @@ class Block(Lowering):
 
     def load(self, op: Load, ea: Atom) -> Atom:
         self._line(f"cia = {self.address}; ea = {ea}")
+        if op.is_aligned:
+            self._align(op.width)
         return self._value(f"load{'r' * op.is_reversed}{op.width}(ram, ea)[0]")
 
     def store(self, op: Store, ea: Atom, value: Atom) -> None:
@@ -127,11 +129,17 @@ class Block(Lowering):
     def compare_exchange(self, op: CompareExchange, values: list[Atom]) -> Atom:
         ea, expected, new, when = (values[r] for r in (op.ea, op.expected, op.new, op.when))
         self._line(f"cia = {self.address}; ea = {ea}")
+        self._align(op.of)
         return self._value(f"exchange{op.of}(ram, ea, {expected}, {new}) if {when} else 0")
 
     def exit_if(self, op: ExitIf, when: Atom) -> None:
         self._line(f"if {when}:")
         self._line(f"    cia = {self.address}; return {op.reason:d}")
+
+    def _align(self, width: int) -> None:
+        if width > 8:
+            self._line(f"if ea & {width // 8 - 1}:")
+            self._line(f"    {_slot(FAULT_EA, 0)} = ea; return {Stop.ALIGNMENT:d}")
 
     def end(self, end: End, values: list[Atom]) -> None:
         match end:

@@ -1,26 +1,15 @@
-"""Traps, system linkage, special purpose registers (Power ISA v3.0B, I 3.3.11, III 3 and 4)."""
+"""Traps, system linkage and the MSR (Power ISA v3.0B, Book I, 3.3.11; Book III, 3 and 4.4)."""
 
 from typing import Final
 
 from papvmm.isa.forms import d_form, sc_form, x_form
 from papvmm.isa.instruction import Section
 from papvmm.isa.ir import Exit
-from papvmm.isa.operands import L15, RA, RB, RS, RT, SI, SPR, TO, SPRr
-from papvmm.isa.state import CTR, LR, MSR, SRR0, SRR1, XER_BITS, XER_LOW, Cell
+from papvmm.isa.operands import L15, LEV, RA, RB, RS, RT, SI, TO
+from papvmm.isa.state import MSR, SRR0, SRR1
 from papvmm.isa.trace import Trace, Value
 
 section: Final = Section()
-
-SPR_XER: Final = 1
-SPR_TB: Final = 268
-SPR_CELLS: Final[dict[int, Cell]] = {8: LR, 9: CTR, 26: SRR0, 27: SRR1}
-
-SPR_PRIVILEGED: Final = 0x10
-"""SPRs whose number has this bit are privileged."""
-
-TICKS: Final = 64
-INSTRUCTIONS: Final = 125
-"""Virtual time: 512 MHz of time base for 1000 million instructions a second."""
 
 MSR_EE_RI: Final = 0x8002
 """What mtmsrd with L=1 changes."""
@@ -62,7 +51,7 @@ def twi(cpu: Trace) -> None:
 @section.define("sc LEV", sc_form(17))
 def sc(cpu: Trace) -> None:
     """System Call."""
-    cpu.leave(Exit.SYSTEM_CALL, cpu.nia)
+    cpu.leave(Exit.HYPERCALL if cpu.static(LEV) else Exit.SYSTEM_CALL, cpu.nia)
 
 
 @section.define("rfid", x_form(19, 18), is_privileged=True)
@@ -86,39 +75,3 @@ def mtmsrd(cpu: Trace) -> None:
 def mfmsr(cpu: Trace) -> None:
     """Move From Machine State Register."""
     cpu[RT] = cpu[MSR]
-
-
-@section.define("mtspr SPR,RS", x_form(31, 467))
-def mtspr(cpu: Trace) -> None:
-    """Move To Special Purpose Register."""
-    if cpu.problem_state and cpu.static(SPR) & SPR_PRIVILEGED:
-        cpu.privileged()
-    elif cpu.static(SPR) == SPR_XER:
-        cpu[XER_LOW] = cpu[RS] & 0x3FFFF
-        for cell, bit in XER_BITS:
-            cpu[cell] = cpu[RS].bit(bit)
-    else:
-        cpu[SPR_CELLS[cpu.static(SPR)]] = cpu[RS]
-
-
-@section.define("mfspr RT,SPRr", x_form(31, 339))
-def mfspr(cpu: Trace) -> None:
-    """Move From Special Purpose Register."""
-    number = cpu.static(SPRr)
-    if cpu.problem_state and number & SPR_PRIVILEGED:
-        cpu.privileged()
-    elif number == SPR_TB:
-        mftb(cpu)
-    elif number == SPR_XER:
-        word = cpu[XER_LOW]
-        for cell, bit in XER_BITS:
-            word = word | (cpu[cell].zext(64) << (63 - bit))
-        cpu[RT] = word
-    else:
-        cpu[RT] = cpu[SPR_CELLS[number]]
-
-
-@section.define("mftb RT,TBR", x_form(31, 371))
-def mftb(cpu: Trace) -> None:
-    """Move From Time Base."""
-    cpu[RT] = (cpu.now * TICKS).udiv(cpu.const(INSTRUCTIONS))
