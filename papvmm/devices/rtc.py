@@ -6,6 +6,9 @@ from papvmm.clock import VirtualClock
 
 NANOSECONDS: Final = 1_000_000_000
 
+LAST: Final = 253_402_300_800 * NANOSECONDS - 1
+"""The last ns of the year 9999: dates have four digits, and the clock stands still then."""
+
 
 class Rtc:
     """UTC in ns since 1970: ``base`` at power-on, moved by ``offset``, running with the clock."""
@@ -19,8 +22,8 @@ class Rtc:
 
     @property
     def now(self) -> int:
-        """Return nanoseconds since 1970, never negative."""
-        return max(0, self.base + self.offset + self.clock.count)
+        """Return nanoseconds since 1970."""
+        return min(max(0, self.base + self.offset + self.clock.count), LAST)
 
     def set(self, now: int) -> None:
         """Make ``now`` (ns since 1970) the present moment."""
