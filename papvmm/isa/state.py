@@ -80,6 +80,10 @@ FAULT_EA: Final = CELLS["fault_ea"]
 LPCR: Final = CELLS["lpcr"]
 LPCR_LD: Final = 1 << 17
 """Large decrementer."""
+LPCR_AIL: Final = 3 << 23
+"""Where interrupts go that are taken with translation on."""
+LPCR_ILE: Final = 1 << 25
+"""Interrupts are taken in little-endian mode."""
 DEC_EXPIRY: Final = CELLS["dec_expiry"]
 """The time base, as the guest reads it, at which its decrementer is 0."""
 TB_OFFSET: Final = CELLS["tb_offset"]

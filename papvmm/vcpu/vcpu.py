@@ -4,16 +4,44 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from papvmm.clock import ticks_at
 from papvmm.engine.engine import Engine
-from papvmm.isa.state import CIA, GPR, MSR, ArchState
+from papvmm.isa.msr import MSR_EE, MSR_ME, MSR_SF
+from papvmm.isa.state import (
+    CELLS,
+    CIA,
+    DARN_COUNT,
+    DARN_SEED,
+    DEC_EXPIRY,
+    GPR,
+    IC_OFFSET,
+    LPCR,
+    LPCR_LD,
+    MSR,
+    NOW,
+    PIR,
+    PURR_OFFSET,
+    PVR,
+    SPURR_OFFSET,
+    TB_OFFSET,
+    VTB_OFFSET,
+    ArchState,
+)
 from papvmm.vpa.areas import VcpuAreas
 
-MSR_SF: Final = 1 << 63
-MSR_EE: Final = 0x8000
-MSR_ME: Final = 0x1000
+POWER9: Final = 0x004E_1202
+"""Processor version register of a POWER9, DD2.2."""
 
 POWER_ON_MSR: Final = MSR_SF | MSR_ME
 """64-bit, big-endian, real mode, interrupts off, not the hypervisor."""
+
+POWER_ON_DEC: Final = 0x7FFF_FFFF
+"""Ticks until the first decrementer interrupt of a guest that sets none: 4.2 s."""
+
+_RUNNING_ON: Final = frozenset(
+    (NOW, TB_OFFSET, PURR_OFFSET, SPURR_OFFSET, VTB_OFFSET, IC_OFFSET, DARN_SEED, DARN_COUNT)
+)
+"""What a reset does not stop: time, and the random numbers."""
 
 
 class VcpuRunState(Enum):
@@ -43,14 +71,39 @@ class Vcpu:
         """The registers."""
         return self.engine.state
 
-    def start(self, entry: int, r3: int) -> None:
-        """Begin at real address ``entry`` as a processor that start-cpu has started does."""
+    def power_on(self) -> None:
+        """Put the registers into the state after power-on, and wait for ``start``."""
+        self._clear()
+        self.state.write(LPCR, LPCR_LD)
+        self.run_state = VcpuRunState.STOPPED
+
+    def start(self, entry: int, r3: int, r4: int = 0) -> None:
+        """Begin at real address ``entry``, as the boot vcpu does and those start-cpu starts.
+
+        Registers are those after power-on, but for r3, r4 and what H_SET_MODE set for the
+        whole partition.
+        """
         state = self.state
+        lpcr = state.read(LPCR)
+        self._clear()
+        state.write(LPCR, lpcr)
         state.write(CIA, entry)
-        state.write(MSR, POWER_ON_MSR)
         state.write(GPR, r3, 3)
-        self.prodded = False
+        state.write(GPR, r4, 4)
         self.run_state = VcpuRunState.RUNNABLE
+
+    def _clear(self) -> None:
+        state = self.state
+        for cell in CELLS.values():
+            if cell not in _RUNNING_ON:
+                for index in range(cell.count):
+                    state.write(cell, 0, index)
+        state.write(MSR, POWER_ON_MSR)
+        state.write(PVR, POWER9)
+        state.write(PIR, self.vcpu_id)
+        timebase = ticks_at(state.read(NOW)) + state.read(TB_OFFSET)
+        state.write(DEC_EXPIRY, timebase + POWER_ON_DEC)
+        self.prodded = False
 
     def stop(self) -> None:
         """Stop until ``start``."""
