@@ -11,14 +11,17 @@ three parts, always in this order, so that every instruction can be restarted at
 An op's number is its index in ``ops``; arguments are such numbers. Widths are in bits.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from typing import Final, TypeAlias
+from typing import Final, NewType, TypeAlias, TypeVar, get_args
 
 from papvmm.bits import mask, ones, rotl, signed
 from papvmm.isa.facilities import Facility
 from papvmm.isa.operands import Operand, Register
+
+Ref = NewType("Ref", int)
+"""The number of an op in its template."""
 
 FACILITY_BASE: Final = 32
 
@@ -104,7 +107,7 @@ class Pure:
 
     width: int
     code: str
-    args: tuple[int, ...]
+    args: tuple[Ref, ...]
     of: int
 
 
@@ -124,7 +127,7 @@ class Load:
     """
 
     width: int
-    ea: int
+    ea: Ref
     is_reversed: bool
     is_aligned: bool = False
 
@@ -134,8 +137,8 @@ class Store:
     """Write ``value`` to memory."""
 
     width: int
-    ea: int
-    value: int
+    ea: Ref
+    value: Ref
     is_reversed: bool
 
 
@@ -148,10 +151,10 @@ class CompareExchange:
 
     width: int
     of: int
-    when: int
-    ea: int
-    expected: int
-    new: int
+    when: Ref
+    ea: Ref
+    expected: Ref
+    new: Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ class ExitIf:
     """Stop before this instruction, with nothing written, if ``when``."""
 
     width: int
-    when: int
+    when: Ref
     reason: Exit
 
 
@@ -175,16 +178,16 @@ class Next:
 class Branch:
     """If ``when``, go to CIA + ``displacement``."""
 
-    when: int
-    displacement: int
+    when: Ref
+    displacement: Ref
 
 
 @dataclass(frozen=True, slots=True)
 class BranchTo:
     """If ``when``, go to ``address``."""
 
-    when: int
-    address: int
+    when: Ref
+    address: Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +195,36 @@ class Leave:
     """Hand over to the engine; CIA becomes ``address``."""
 
     reason: Exit
-    address: int
+    address: Ref
 
 
 End: TypeAlias = Next | Branch | BranchTo | Leave
+
+
+_N = TypeVar("_N", Op, End)
+_REF_FIELDS: Final = {
+    kind: tuple(item.name for item in fields(kind) if item.type in (Ref, tuple[Ref, ...]))
+    for kind in (*get_args(Op), *get_args(End))
+}
+
+
+def refs(node: Op | End) -> Iterator[Ref]:
+    """Yield the ops that ``node`` uses."""
+    for name in _REF_FIELDS[type(node)]:
+        ref: Ref | tuple[Ref, ...] = getattr(node, name)
+        if isinstance(ref, tuple):
+            yield from ref
+        else:
+            yield ref
+
+
+def renumber(node: _N, new: Mapping[Ref, Ref]) -> _N:
+    """Return ``node`` with the ops it uses numbered anew."""
+    changes: dict[str, Ref | tuple[Ref, ...]] = {}
+    for name in _REF_FIELDS[type(node)]:
+        ref: Ref | tuple[Ref, ...] = getattr(node, name)
+        changes[name] = tuple(new[r] for r in ref) if isinstance(ref, tuple) else new[ref]
+    return replace(node, **changes) if changes else node  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +233,7 @@ class Template:
 
     name: str
     ops: tuple[Op, ...]
-    writes: tuple[tuple[Register, int], ...]
+    writes: tuple[tuple[Register, Ref], ...]
     end: End
 
     def __str__(self) -> str:
@@ -228,6 +257,7 @@ PURE: Final[dict[str, Callable[..., int]]] = {
     "ult": lambda _, a, b: a < b,
     "slt": lambda n, a, b: signed(a, n) < signed(b, n),
     "clz": lambda n, a: n - a.bit_length(),
+    "popcount": lambda _, a: a.bit_count(),
     "zext": lambda _, a: a,
     "trunc": lambda _, a: a,
     "sext": lambda n, a: signed(a, n),
@@ -270,7 +300,7 @@ def _lines(template: Template) -> Iterator[str]:
     printed = [ref for ref, op in enumerate(template.ops) if not isinstance(op, Const)]
     numbers = {ref: number for number, ref in enumerate(printed)}
 
-    def show(ref: int) -> str:
+    def show(ref: Ref) -> str:
         op = template.ops[ref]
         return f"{op.value:#x}" if isinstance(op, Const) else f"%{numbers[ref]}"
 
@@ -289,7 +319,7 @@ def _lines(template: Template) -> Iterator[str]:
             yield f"leave {reason.name} at {show(address)}"
 
 
-def _line(number: int, op: Op, show: Callable[[int], str]) -> str:
+def _line(number: int, op: Op, show: Callable[[Ref], str]) -> str:
     match op:
         case Pure(width, code, args):
             return f"%{number}:{width} = {code} {', '.join(map(show, args))}"

@@ -5,9 +5,8 @@ A description is a plain function of a ``Trace``, written like the Power ISA's o
 collected and take effect together at its end, so no description can fault half-way.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
-from typing import Final, NoReturn, TypeAlias, TypeVar
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
 from papvmm.bits import ones
 from papvmm.isa.ir import (
@@ -27,129 +26,19 @@ from papvmm.isa.ir import (
     Now,
     Op,
     Pure,
+    Ref,
     Store,
     Template,
     fold,
+    refs,
+    renumber,
     unchanged,
 )
 from papvmm.isa.operands import OE, Kind, Operand, Rc, Register
 from papvmm.isa.state import CR, GPR, OV, OV32, SO, Cell
+from papvmm.isa.value import BadDescription, Value
 
 Place: TypeAlias = Operand | Register | Cell
-_O = TypeVar("_O", Op, End)
-
-
-class BadDescription(Exception):
-    """An instruction's description breaks a rule of the IR."""
-
-
-class Value:
-    """A symbolic number of a fixed width. Python's ``if`` does not apply: use ``select``."""
-
-    __slots__ = ("ref", "trace", "width")
-
-    def __init__(self, trace: "Trace", ref: int, width: int) -> None:
-        self.trace: Final = trace
-        self.ref: Final = ref
-        self.width: Final = width
-
-    def __bool__(self) -> NoReturn:
-        raise BadDescription("a symbolic value has no truth: use select, when= or exit_if")
-
-    def __add__(self, other: "Value | int") -> "Value":
-        return self._binary("add", other)
-
-    def __sub__(self, other: "Value | int") -> "Value":
-        return self._binary("sub", other)
-
-    def __mul__(self, other: "Value | int") -> "Value":
-        return self._binary("mul", other)
-
-    def __and__(self, other: "Value | int") -> "Value":
-        return self._binary("and", other)
-
-    def __or__(self, other: "Value | int") -> "Value":
-        return self._binary("or", other)
-
-    def __xor__(self, other: "Value | int") -> "Value":
-        return self._binary("xor", other)
-
-    def __invert__(self) -> "Value":
-        return self._binary("xor", -1)
-
-    def __lshift__(self, amount: "Value | int") -> "Value":
-        return self._binary("shl", amount)
-
-    def __rshift__(self, amount: "Value | int") -> "Value":
-        return self._binary("lshr", amount)
-
-    def sar(self, amount: "Value | int") -> "Value":
-        """Shift right, filling with the sign."""
-        return self._binary("ashr", amount)
-
-    def rotl(self, amount: "Value | int") -> "Value":
-        """Rotate left."""
-        return self._binary("rotl", amount)
-
-    def udiv(self, divisor: "Value | int") -> "Value":
-        """Quotient of unsigned numbers; the divisor must not be zero."""
-        return self._binary("udiv", divisor)
-
-    def sdiv(self, divisor: "Value | int") -> "Value":
-        """Quotient of signed numbers, towards zero; it must be representable."""
-        return self._binary("sdiv", divisor)
-
-    def eq(self, other: "Value | int") -> "Value":
-        """One if equal."""
-        return self._binary("eq", other, 1)
-
-    def ne(self, other: "Value | int") -> "Value":
-        """One if different."""
-        return ~self.eq(other)
-
-    def ult(self, other: "Value | int") -> "Value":
-        """One if less, as unsigned numbers."""
-        return self._binary("ult", other, 1)
-
-    def slt(self, other: "Value | int") -> "Value":
-        """One if less, as signed numbers."""
-        return self._binary("slt", other, 1)
-
-    def clz(self) -> "Value":
-        """Count leading zeros."""
-        return self.trace.pure("clz", self.width, self)
-
-    def zext(self, width: int) -> "Value":
-        """Extend with zeros."""
-        return self.trace.pure("zext", width, self) if width != self.width else self
-
-    def sext(self, width: int) -> "Value":
-        """Extend with the sign: EXTS."""
-        return self.trace.pure("sext", width, self) if width != self.width else self
-
-    def trunc(self, width: int) -> "Value":
-        """Keep the low ``width`` bits."""
-        return self.trace.pure("trunc", width, self) if width != self.width else self
-
-    def bit(self, number: int) -> "Value":
-        """Return bit ``number`` of a 64-bit value, MSB-0."""
-        return (self >> (63 - number)).trunc(1)
-
-    def select(self, one: "Value | int", zero: "Value") -> "Value":
-        """Return ``one`` if this bit is set, else ``zero``."""
-        chosen = zero.coerce(one)
-        return self.trace.pure("select", zero.width, self, chosen, zero)
-
-    def coerce(self, other: "Value | int") -> "Value":
-        """Return ``other`` as a value of this width."""
-        if isinstance(other, int):
-            return self.trace.const(other, self.width)
-        if other.width != self.width:
-            raise BadDescription(f"widths {self.width} and {other.width} differ")
-        return other
-
-    def _binary(self, code: str, other: "Value | int", width: int = 0) -> "Value":
-        return self.trace.pure(code, width or self.width, self, self.coerce(other))
 
 
 class Trace:
@@ -166,8 +55,8 @@ class Trace:
         self.problem_state: Final = problem_state
         self._statics: Final = statics
         self._ops: Final[list[Op]] = []
-        self._known: Final[dict[Op, int]] = {}
-        self._writes: Final[dict[Register, int]] = {}
+        self._known: Final[dict[Op, Ref]] = {}
+        self._writes: Final[dict[Register, Ref]] = {}
         self._end: End = Next()
 
     # What a description reads and writes.
@@ -301,7 +190,7 @@ class Trace:
 
     def _append(self, op: Op) -> Value:
         self._ops.append(op)
-        return Value(self, len(self._ops) - 1, op.width)
+        return Value(self, Ref(len(self._ops) - 1), op.width)
 
 
 def _register(place: Place) -> Register:
@@ -314,20 +203,7 @@ def _register(place: Place) -> Register:
             return place.offset(0)
 
 
-REFS: Final = frozenset(
-    ("ea", "value", "when", "expected", "new", "args", "displacement", "address")
-)
 EFFECTS: Final = (Load, Store, CompareExchange, ExitIf)
-
-
-def refs(node: Op | End) -> Iterator[int]:
-    """Yield the ops that ``node`` uses."""
-    if isinstance(node, Const):
-        return
-    for item in fields(node):
-        if item.name in REFS:
-            ref: int | tuple[int, ...] = getattr(node, item.name)
-            yield from ref if isinstance(ref, tuple) else (ref,)
 
 
 def _prune(template: Template) -> Template:
@@ -335,24 +211,12 @@ def _prune(template: Template) -> Template:
     for number in reversed(range(len(template.ops))):
         op = template.ops[number]
         if number in needed or isinstance(op, EFFECTS):
-            needed.add(number)
+            needed.add(Ref(number))
             needed.update(refs(op))
-    new = {old: number for number, old in enumerate(sorted(needed))}
+    new = {old: Ref(number) for number, old in enumerate(sorted(needed))}
     return Template(
         template.name,
-        tuple(_renumber(template.ops[old], new) for old in new),
+        tuple(renumber(template.ops[old], new) for old in new),
         tuple((register, new[ref]) for register, ref in template.writes),
-        _renumber(template.end, new),
+        renumber(template.end, new),
     )
-
-
-def _renumber(node: _O, new: Mapping[int, int]) -> _O:
-    changes: dict[str, int | tuple[int, ...]] = {}
-    if not isinstance(node, Const):
-        for item in fields(node):
-            if item.name in REFS:
-                ref: int | tuple[int, ...] = getattr(node, item.name)
-                changes[item.name] = (
-                    tuple(new[r] for r in ref) if isinstance(ref, tuple) else new[ref]
-                )
-    return replace(node, **changes) if changes else node  # type: ignore[arg-type]

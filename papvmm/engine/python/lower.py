@@ -44,6 +44,7 @@ PURE: Final[dict[str, str]] = {
     "ult": "{0} < {1}",
     "slt": "({0} ^ {h}) < ({1} ^ {h})",
     "clz": "{n} - ({0}).bit_length()",
+    "popcount": "({0}).bit_count()",
     "zext": "{0}",
     "trunc": "{0} & {m}",
     "sext": "(({0} ^ {h}) - {h}) & {m}",

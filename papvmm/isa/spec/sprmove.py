@@ -37,7 +37,8 @@ from papvmm.isa.state import (
     XER_LOW,
     Cell,
 )
-from papvmm.isa.trace import Trace, Value
+from papvmm.isa.trace import Trace
+from papvmm.isa.value import Value
 
 section: Final = Section()
 

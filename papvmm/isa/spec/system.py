@@ -7,7 +7,8 @@ from papvmm.isa.instruction import Section
 from papvmm.isa.ir import Exit
 from papvmm.isa.operands import L15, LEV, RA, RB, RS, RT, SI, TO
 from papvmm.isa.state import MSR, SRR0, SRR1
-from papvmm.isa.trace import Trace, Value
+from papvmm.isa.trace import Trace
+from papvmm.isa.value import Value
 
 section: Final = Section()
 
