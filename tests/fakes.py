@@ -1,0 +1,48 @@
+"""Small stand-ins for what a room needs of the rooms above it."""
+
+from papvmm.clock import VirtualClock
+from papvmm.devices.random_source import RandomSource
+from papvmm.devices.rtc import Rtc
+from papvmm.devices.vty import Vty
+from papvmm.engine.exits import BudgetSpent, ExitReason
+from papvmm.isa.state import ArchState
+from papvmm.memory.door import HypervisorDoor
+from papvmm.memory.guest_memory import GuestMemory
+from papvmm.trace.hub import Tracer
+from papvmm.vcpu.vcpu import Vcpu
+from papvmm.vpa.areas import VcpuAreas
+
+
+class IdleEngine:
+    """An engine with registers that executes nothing."""
+
+    def __init__(self) -> None:
+        self.state = ArchState()
+        self.breakpoints: set[int] = set()
+
+    def run(self, budget: int) -> ExitReason:
+        return BudgetSpent()
+
+
+class Partition:
+    """What a hypercall handler sees of a machine (HcallContext): vcpu 0 calls and is running.
+
+    ``said`` collects what the guest writes to its console.
+    """
+
+    def __init__(self, *, vcpus: int = 2, memory_size: int = 0x10000, rtc_base: int = 0) -> None:
+        self.memory = GuestMemory(memory_size)
+        self.clock = VirtualClock()
+        self.door = HypervisorDoor(self.memory, self.clock, Tracer())
+        self.vcpus = [Vcpu(number, IdleEngine(), VcpuAreas()) for number in range(vcpus)]
+        for vcpu in self.vcpus:
+            vcpu.power_on()
+        self.caller = self.vcpus[0]
+        self.caller.start(0x100, r3=0)
+        self.said = bytearray()
+        self.console = Vty(self.said.extend)
+        self.rtc = Rtc(self.clock, rtc_base)
+        self.random = RandomSource(1)
+
+    def find_vcpu(self, vcpu_id: int) -> Vcpu | None:
+        return next((vcpu for vcpu in self.vcpus if vcpu.vcpu_id == vcpu_id), None)
