@@ -63,6 +63,8 @@ class Vcpu:
     areas: VcpuAreas
     run_state: VcpuRunState = VcpuRunState.STOPPED
     prodded: bool = False
+    arch_compat: int = 0
+    """The processor a VMM asked to be compatible with (ONE_REG), as a logical PVR; 0: none."""
     stolen_counts: int = 0
     """Virtual time (ns) in which the vcpu could have run but waited for its turn."""
 
