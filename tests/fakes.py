@@ -11,6 +11,7 @@ from papvmm.memory.guest_memory import GuestMemory
 from papvmm.trace.hub import Tracer
 from papvmm.vcpu.vcpu import Vcpu
 from papvmm.vpa.areas import VcpuAreas
+from papvmm.vpa.levels import level_named
 
 
 class IdleEngine:
@@ -30,11 +31,23 @@ class Partition:
     ``said`` collects what the guest writes to its console.
     """
 
-    def __init__(self, *, vcpus: int = 2, memory_size: int = 0x10000, rtc_base: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        vcpus: int = 2,
+        memory_size: int = 0x10000,
+        rtc_base: int = 0,
+        hv: str = "kvm",
+        hv_page: int = 4096,
+    ) -> None:
         self.memory = GuestMemory(memory_size)
         self.clock = VirtualClock()
         self.door = HypervisorDoor(self.memory, self.clock, Tracer())
-        self.vcpus = [Vcpu(number, IdleEngine(), VcpuAreas()) for number in range(vcpus)]
+        level = level_named(hv)
+        self.vcpus = [
+            Vcpu(number, IdleEngine(), VcpuAreas(number, level, hv_page, self.door))
+            for number in range(vcpus)
+        ]
         for vcpu in self.vcpus:
             vcpu.power_on()
         self.caller = self.vcpus[0]
