@@ -37,6 +37,16 @@ long start_cpu(u64 cpu, void (*work)(u64 cpu))
     return rtas_start_cpu(tree.servers[cpu], (u64)secondary_entry, cpu);
 }
 
+void must_start_cpu(u64 cpu, void (*work)(u64 cpu))
+{
+    long status = start_cpu(cpu, work);
+
+    if (status == RTAS_SUCCESS)
+        return;
+    printf("cpu %lu: start-cpu failed with status %ld\n", cpu, status);
+    rtas_power_off();
+}
+
 static void set_decrementer(u32 ticks)
 {
     __asm__ volatile("mtdec %0" ::"r"((u64)ticks));

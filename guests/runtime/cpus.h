@@ -10,6 +10,9 @@ void guest(void);
 /* Starts cpu `cpu`, which runs work(cpu) and stops itself when that returns. RTAS's status. */
 long start_cpu(u64 cpu, void (*work)(u64 cpu));
 
+/* Starts cpu `cpu`; ends the guest with a line that says so when it cannot. */
+void must_start_cpu(u64 cpu, void (*work)(u64 cpu));
+
 /* Sleeps in H_CEDE until the decrementer has run for `ticks`, or a prod. */
 void cede(u32 ticks);
 

@@ -11,7 +11,8 @@ import pytest
 from capstone.ppc import PPC_OP_REG
 from elftools.elf.elffile import ELFFile
 
-from tests.guests.images import GUESTS, IMAGES
+from tests.guests.images import GUESTS, IMAGES, image
+from tests.guests.qemu import run_on_qemu
 
 ROOT = IMAGES.parents[1]
 LOAD_ADDRESS = 0x400000
@@ -115,3 +116,11 @@ def test_the_rtas_stub_hands_its_argument_to_the_hypervisor():
     words = "7c641b78 3c600000 6063f000 44000022 4e800020"
 
     assert (IMAGES / "rtas.bin").read_bytes() == bytes.fromhex(words)
+
+
+def test_an_oracle_that_is_not_installed_fails_its_tests(monkeypatch):
+    """A skipped comparison looks like a passed one."""
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(pytest.fail.Exception, match="qemu-system-ppc64 is not installed"):
+        run_on_qemu(image("hello-be"))
