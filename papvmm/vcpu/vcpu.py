@@ -133,7 +133,9 @@ class Vcpu:
     def prod(self) -> bool:
         """Remember a prod, and end a cede; tell whether it did.
 
-        The prod is kept for the next H_CEDE even if it ended one, as KVM does and PAPR does not.
+        Whether a prod that ended a cede is kept for the next one depends on the level.
         """
-        self.prodded = True
-        return self.wake()
+        level = self.areas.level
+        woke = level.prod_wakes and self.wake()
+        self.prodded = level.prod_outlives_wake or not woke
+        return woke

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Annotated, Final, NamedTuple
 
+from papvmm.bits import signed
 from papvmm.errors import BadInput
 from papvmm.vpa.layout import Area
 
@@ -53,6 +54,14 @@ class WaitTime(Enum):
     UNTOUCHED = "untouched"
     ADDED = "the ticks stolen since the last dispatch are added"
     TOTAL = "the running total of stolen ticks is stored"
+
+
+class Confers(Enum):
+    """When H_CONFER gives the caller's turn to the vcpu it names."""
+
+    NEVER = "never: it answers H_SUCCESS, whoever is named"
+    STANDS_STILL = "if its yield_count (0 without a VPA) is the one the caller saw"
+    PREEMPTED = "if its yield_count is the one the caller saw, and odd"
 
 
 class Logged(Enum):
@@ -119,7 +128,7 @@ class Level:
     narrows_vcpu_id: Annotated[
         bool,
         Rule(
-            "H_REGISTER_VPA narrows the processor number to a C int",
+            "a processor number is narrowed to a C int",
             "book3s_hv.c, kvmppc_find_vcpu; LoPAR: a number the partition has",
         ),
     ]
@@ -193,6 +202,31 @@ class Level:
             "book3s_hv.c: none before v3.10; since about v6.1 nobody marks the DTL's",
         ),
     ]
+    prod_wakes: Annotated[
+        bool,
+        Rule(
+            "H_PROD ends the target's H_CEDE",
+            "book3s_hv.c, kvmppc_pseries_do_hcall: until v4.11 it asked if the caller had ceded",
+        ),
+    ]
+    prod_outlives_wake: Annotated[
+        bool,
+        Rule(
+            "a prod that ended an H_CEDE makes the next one return at once",
+            "measured on Linux 6.1; LoPAR: a dispatch resets the prod",
+        ),
+    ]
+    confers: Annotated[
+        Confers,
+        Rule(
+            "H_CONFER gives the caller's turn to the vcpu it names",
+            "book3s_hv.c, kvmppc_pseries_do_hcall; LoPAR and QEMU",
+        ),
+    ]
+
+    def vcpu_id(self, number: int) -> int:
+        """Return the vcpu id that a 64-bit processor number means."""
+        return signed(number, 32) if self.narrows_vcpu_id else number
 
 
 KVM_3_6: Final = Level(
@@ -215,6 +249,9 @@ KVM_3_6: Final = Level(
     forgets_stolen_time=True,
     logged=Logged.EVERY,
     dirty_log=frozenset(),
+    prod_wakes=False,
+    prod_outlives_wake=True,
+    confers=Confers.NEVER,
 )
 """Before the commit."""
 
@@ -230,6 +267,8 @@ KVM: Final = replace(
     wait_time=WaitTime.TOTAL,
     forgets_stolen_time=False,
     dirty_log=frozenset({Area.VPA}),
+    prod_wakes=True,
+    confers=Confers.STANDS_STILL,
 )
 """Today's, on POWER9."""
 
@@ -268,6 +307,9 @@ PAPR: Final = Level(
     forgets_stolen_time=False,
     logged=Logged.ASKED_FOR,
     dirty_log=frozenset(),
+    prod_wakes=True,
+    prod_outlives_wake=False,
+    confers=Confers.PREEMPTED,
 )
 """What PAPR and QEMU say."""
 

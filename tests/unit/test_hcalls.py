@@ -6,10 +6,11 @@ from papvmm.bits import signed
 from papvmm.devices.random_source import RandomSource
 from papvmm.isa.msr import MSR_EE
 from papvmm.isa.state import CELLS, GPR, LPCR, LPCR_AIL, LPCR_ILE, MSR, SPRG0
-from papvmm.papr.hcall import CONTINUE, Cede, Hcall, HypercallTable, Then, Wake
+from papvmm.papr.hcall import CONTINUE, Cede, Hcall, HypercallTable, Then, Wake, YieldTo
 from papvmm.papr.hcalls import hypercalls, splpar
 from papvmm.trace.events import HcallDone
 from papvmm.vcpu.vcpu import VcpuRunState
+from papvmm.vpa.areas import Dispatch
 from tests.fakes import Partition
 
 H_SUCCESS, H_HARDWARE, H_FUNCTION, H_PARAMETER, H_P2, H_P3, H_P4 = 0, -1, -2, -4, -55, -56, -57
@@ -160,9 +161,96 @@ def test_a_prod_does_not_start_a_stopped_vcpu():
     assert partition.vcpus[1].run_state is VcpuRunState.STOPPED
 
 
-@pytest.mark.parametrize("target", [2, 1 << 32, (1 << 64) - 1])
+@pytest.mark.parametrize("hv", ["kvm-3.6", "kvm-3.7"])
+def test_a_prod_before_linux_4_11_wakes_nobody_but_is_kept(hv):
+    """reference/vpa.md section 8: KVM looked at the caller's ceded flag (fixed in v4.11)."""
+    partition = Partition(hv=hv)
+    other = partition.vcpus[1]
+    other.start(0x200, r3=0)
+    other.cede()
+
+    answer = call(partition, Hcall.H_PROD, 1)
+
+    assert (answer, other.run_state) == ((H_SUCCESS, CONTINUE), VcpuRunState.CEDED)
+    assert other.prodded
+
+
+def test_a_prod_is_used_up_by_the_wake_in_papr():
+    partition = Partition(hv="papr")
+    other = partition.vcpus[1]
+    other.start(0x200, r3=0)
+    other.cede()
+
+    call(partition, Hcall.H_PROD, 1)
+
+    assert other.run_state is VcpuRunState.RUNNABLE
+    assert other.cede()
+
+
+@pytest.mark.parametrize("target", [2, (1 << 32) + 2, (1 << 64) - 1])
 def test_a_prod_of_nobody_is_a_parameter_error(target):
     assert status(Partition(), Hcall.H_PROD, target) == H_PARAMETER
+
+
+@pytest.mark.parametrize(("hv", "expected"), [("kvm", H_SUCCESS), ("papr", H_PARAMETER)])
+def test_kvm_looks_at_32_bits_of_a_processor_number(hv, expected):
+    partition = Partition(hv=hv)
+    number = (1 << 32) + 1
+
+    answers = [status(partition, hcall, number, 0) for hcall in (Hcall.H_PROD, Hcall.H_CONFER)]
+
+    assert answers == [expected, expected]
+
+
+def with_yield_count(hv: str, count: int | None) -> Partition:
+    """Return a partition whose vcpu 1 has a VPA with this yield count, or none."""
+    partition = Partition(hv=hv)
+    if count is not None:
+        partition.memory.store_be(0x2004, 2, 640)
+        partition.caller = partition.vcpus[1]
+        call(partition, Hcall.H_REGISTER_VPA, 1 << 45, 1, 0x2000)
+        partition.vcpus[1].areas.enter(Dispatch(tb=0, pcpu=0, stolen=0, pc=0, msr=0))
+        partition.memory.store_be(0x2100, 4, count)
+        partition.caller = partition.vcpus[0]
+    return partition
+
+
+@pytest.mark.parametrize(
+    ("hv", "count", "seen", "gives"),
+    [
+        ("kvm", 7, 7, True),
+        ("kvm", 8, 8, True),
+        ("kvm", 7, 5, False),
+        ("kvm", 7, (1 << 32) + 7, False),
+        ("kvm", None, 0, True),
+        ("kvm", None, 1, False),
+        ("kvm-3.7", 7, 7, False),
+        ("papr", 7, 7, True),
+        ("papr", 8, 8, False),
+        ("papr", 7, 5, False),
+        ("papr", None, 0, False),
+    ],
+)
+def test_confer_gives_its_turn_to_a_vcpu_that_stood_still(hv, count, seen, gives):
+    partition = with_yield_count(hv, count)
+
+    answer = call(partition, Hcall.H_CONFER, 1, seen)
+
+    assert answer == (H_SUCCESS, YieldTo(partition.vcpus[1]) if gives else CONTINUE)
+
+
+@pytest.mark.parametrize(
+    ("hv", "target", "expected"),
+    [
+        ("kvm", (1 << 64) - 1, H_SUCCESS),
+        ("kvm", 2, H_PARAMETER),
+        ("kvm-3.7", 2, H_SUCCESS),
+        ("papr", (1 << 64) - 1, H_SUCCESS),
+        ("papr", 2, H_PARAMETER),
+    ],
+)
+def test_confer_to_anybody_succeeds_and_to_nobody_is_a_parameter_error(hv, target, expected):
+    assert call(Partition(hv=hv), Hcall.H_CONFER, target, 0) == (expected, CONTINUE)
 
 
 def test_set_mode_sets_the_interrupt_endianness_of_every_vcpu_started_or_not():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from papvmm.bits import M64
 from papvmm.papr.hcall import (
     CONTINUE,
     Cede,
@@ -13,7 +14,12 @@ from papvmm.papr.hcall import (
     HcallResult,
     HcallStatus,
     Wake,
+    YieldTo,
 )
+from papvmm.vpa.levels import Confers
+
+ANYBODY: Final = M64
+"""H_CONFER's target -1: whoever can use the cycles."""
 
 
 def h_cede(context: HcallContext, _args: HcallArgs) -> HcallResult:
@@ -24,14 +30,32 @@ def h_cede(context: HcallContext, _args: HcallArgs) -> HcallResult:
 
 def h_prod(context: HcallContext, args: HcallArgs) -> HcallResult:
     """Wake the vcpu named by ``args[0]``, or let its next H_CEDE return at once."""
-    target = context.find_vcpu(args[0])
+    target = context.find_vcpu(context.caller.areas.level.vcpu_id(args[0]))
     if target is None:
         return HcallResult(HcallStatus.H_PARAMETER)
     woke = target.prod()
     return HcallResult(HcallStatus.H_SUCCESS, then=Wake(target) if woke else CONTINUE)
 
 
+def h_confer(context: HcallContext, args: HcallArgs) -> HcallResult:
+    """Give the caller's turn to ``args[0]``, unless that has run since the caller looked.
+
+    ``args[1]`` is the yield count the caller saw.
+    """
+    target_id, seen = args[:2]
+    level = context.caller.areas.level
+    if target_id == ANYBODY or level.confers is Confers.NEVER:
+        return HcallResult(HcallStatus.H_SUCCESS)
+    target = context.find_vcpu(level.vcpu_id(target_id))
+    if target is None:
+        return HcallResult(HcallStatus.H_PARAMETER)
+    stands_still = seen == target.areas.yield_count
+    gives = stands_still and (level.confers is Confers.STANDS_STILL or seen % 2 == 1)
+    return HcallResult(HcallStatus.H_SUCCESS, then=YieldTo(target) if gives else CONTINUE)
+
+
 HANDLERS: Final[Mapping[Hcall, HcallHandler]] = {
     Hcall.H_CEDE: h_cede,
+    Hcall.H_CONFER: h_confer,
     Hcall.H_PROD: h_prod,
 }
