@@ -14,8 +14,9 @@ class Engine(Protocol):
     call, decrementer, …) are delivered inside ``run``. Everything that can wait (devices,
     hypercalls, other vcpus) happens between two calls.
 
-    Time is the state's ``COUNT`` cell: the machine sets it before a run, ``run`` adds one for
-    each instruction completed, and the time base and the decrementer follow from it.
+    Time is the state's ``NOW`` cell, the machine-wide count: the machine sets it before a run,
+    ``run`` adds one for each instruction completed, and the time base and the decrementer
+    follow from it. What else comes from outside is in ``engine/inputs.py``.
     """
 
     @property
@@ -32,5 +33,6 @@ class Engine(Protocol):
         """Complete exactly ``budget`` instructions, unless something stops the vcpu first.
 
         A breakpoint at the very first instruction does not stop a run that starts there.
+        Interrupts are taken before an instruction of the run, never after its last.
         """
         ...

@@ -1,20 +1,17 @@
 """Walking a template: what every back end shares.
 
-A back end turns ops into text. An atom is a number it knows now, or the name of a value it
-will know when the text runs; ops on numbers are folded here, so a back end that knows the
-operand fields (a block or a region) specialises the template as it walks it.
+A back end turns ops into text. An atom is a number it knows now, or text that stands for a
+value when the generated text runs; ops on numbers are folded here, so a back end that knows
+the operand fields (a trace or a region) specialises the template as it walks it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import TypeAlias
 
-from papvmm.bits import ones
 from papvmm.isa.ir import (
     Cia,
     CompareExchange,
     Const,
-    End,
     ExitIf,
     Get,
     Immediate,
@@ -22,12 +19,13 @@ from papvmm.isa.ir import (
     Now,
     Op,
     Pure,
+    Ref,
     Store,
     Template,
     fold,
     unchanged,
 )
-from papvmm.isa.operands import Operand, Register
+from papvmm.isa.operands import Register
 
 Atom: TypeAlias = int | str
 
@@ -36,16 +34,16 @@ class Lowering(ABC):
     """One back end, building the text of some instructions."""
 
     def __init__(self) -> None:
-        self.operands: Mapping[Operand, int] = {}
+        self.ref = Ref(0)
+        """The op being walked."""
 
-    def instruction(self, template: Template) -> None:
-        """Append one instruction; ``operands`` holds the numbers of its fields."""
+    def walk(self, template: Template) -> list[Atom]:
+        """Append the ops of one instruction and return their values."""
         values: list[Atom] = []
-        for op in template.ops:
+        for number, op in enumerate(template.ops):
+            self.ref = Ref(number)
             values.append(self.op(op, values))
-        for register, ref in template.writes:
-            self.put(register, values[ref])
-        self.end(template.end, values)
+        return values
 
     def op(self, op: Op, values: list[Atom]) -> Atom:
         """Append one op and return its value."""
@@ -61,8 +59,8 @@ class Lowering(ABC):
                 return self.get(register)
             case Const(_, value):
                 return value
-            case Immediate(width, operand):
-                return self.operands[operand] & ones(width)
+            case Immediate():
+                return self.immediate(op)
             case Load():
                 return self.load(op, values[op.ea])
             case Store():
@@ -80,20 +78,20 @@ class Lowering(ABC):
         """Append a pure op."""
 
     @abstractmethod
+    def immediate(self, op: Immediate) -> Atom:
+        """Return the number in an operand field."""
+
+    @abstractmethod
     def cia(self) -> Atom:
         """Return the address of the instruction."""
 
     @abstractmethod
     def now(self) -> Atom:
-        """Append the count of instructions completed before this one."""
+        """Append a read of virtual time as it is before this instruction."""
 
     @abstractmethod
     def get(self, register: Register) -> Atom:
         """Return a register's value before the instruction."""
-
-    @abstractmethod
-    def put(self, register: Register, value: Atom) -> None:
-        """Set a register."""
 
     @abstractmethod
     def load(self, op: Load, ea: Atom) -> Atom:
@@ -110,13 +108,3 @@ class Lowering(ABC):
     @abstractmethod
     def exit_if(self, op: ExitIf, when: Atom) -> None:
         """Append a conditional exit."""
-
-    @abstractmethod
-    def end(self, end: End, values: list[Atom]) -> None:
-        """Append the end of the instruction."""
-
-    def index(self, register: Register) -> int:
-        """Return the element of its array that a register is, the operands being known."""
-        if register.operand is None:
-            return register.element
-        return register.element_for(self.operands[register.operand])

@@ -1,56 +1,74 @@
-"""Guest storage for the few instructions that Python executes on every engine."""
+"""Guest storage by effective address: every access that is out of the ordinary goes here."""
 
 from typing import Final, Literal
 
-from papvmm.engine.stops import Stop
-from papvmm.isa.decode import decode
-from papvmm.isa.state import CIA, FAULT_EA, NOW, ArchState
+from papvmm.bits import M64
+from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE
+from papvmm.memory.guest_memory import GuestMemory
+from papvmm.mmu.translate import PAGE, Access, Translation, nothing_there
 
-
-class StorageFault(Exception):
-    """An access outside guest storage, at ``ea``."""
-
-    def __init__(self, ea: int) -> None:
-        super().__init__(f"no storage at {ea:#x}")
-        self.ea: Final = ea
+Piece = tuple[int, int]
+"""Real address and length."""
 
 
 class GuestStorage:
-    """Guest RAM in one byte order, addressed by effective address in real mode."""
+    """Storage as one vcpu sees it in the context of an MSR: byte order and translation.
 
-    def __init__(self, ram: memoryview, *, little_endian: bool) -> None:
-        self._ram: Final = ram
-        self._order: Final[Literal["little", "big"]] = "little" if little_endian else "big"
+    Every method may raise ``StorageInterrupt``, and has done nothing then. Stores drop what
+    engines derived from the bytes.
+    """
+
+    def __init__(self, memory: GuestMemory, real: Translation, translated: Translation) -> None:
+        self._memory: Final = memory
+        self._real: Final = real
+        self._translated: Final = translated
+        self._order: Literal["little", "big"] = "big"
+        self._instruction_side = real
+        self._data_side = real
+
+    def enter(self, msr: int) -> None:
+        """Access storage as ``msr`` says from now on."""
+        self._order = "little" if msr & MSR_LE else "big"
+        self._instruction_side = self._translated if msr & MSR_IR else self._real
+        self._data_side = self._translated if msr & MSR_DR else self._real
 
     def fetch(self, cia: int) -> int:
-        """Return an instruction word: 0, which is illegal, outside storage."""
-        return int.from_bytes(self._ram[cia : cia + 4], self._order)
+        """Return an instruction word."""
+        ra = self._instruction_side.translate(cia, Access.FETCH)
+        if not self._memory.holds(ra, 4):
+            raise nothing_there(cia, Access.FETCH)
+        return int.from_bytes(self._memory.view(ra, 4), self._order)
 
     def load(self, ea: int, size: int) -> int:
         """Return ``size`` bytes as a number."""
-        return int.from_bytes(self._ram[self._within(ea, size)], self._order)
+        pieces = self._pieces(ea, size, Access.LOAD)
+        return int.from_bytes(b"".join(self._memory.view(*piece) for piece in pieces), self._order)
 
     def store(self, ea: int, size: int, value: int) -> None:
         """Write ``size`` bytes."""
-        self._ram[self._within(ea, size)] = value.to_bytes(size, self._order)
+        data = value.to_bytes(size, self._order)
+        for ra, length in self._pieces(ea, size, Access.STORE):
+            self._memory.write(ra, data[:length])
+            data = data[length:]
 
-    def _within(self, ea: int, size: int) -> slice:
-        if ea + size > len(self._ram):
-            raise StorageFault(ea)
-        return slice(ea, ea + size)
+    def exchange(self, ea: int, size: int, expected: int, new: int) -> bool:
+        """Replace ``expected`` by ``new``; tell whether it was there."""
+        pieces = self._pieces(ea, size, Access.STORE)
+        holds = self._memory.view(*pieces[0]) == expected.to_bytes(size, self._order)
+        if holds:
+            self._memory.write(pieces[0][0], new.to_bytes(size, self._order))
+        return holds
 
-
-def finish_helper(state: ArchState, storage: GuestStorage) -> Stop:
-    """Execute and count the instruction at CIA by its helper; NONE unless it faults."""
-    cia = state.read(CIA)
-    decoded = decode(storage.fetch(cia))
-    if decoded is None or decoded.instruction.helper is None:
-        raise ValueError(f"no helper instruction at {cia:#x}")
-    try:
-        decoded.instruction.helper(state, storage, decoded.operands)
-    except StorageFault as fault:
-        state.write(FAULT_EA, fault.ea)
-        return Stop.DATA_STORAGE
-    state.write(CIA, cia + 4)
-    state.write(NOW, state.read(NOW) + 1)
-    return Stop.NONE
+    def _pieces(self, ea: int, size: int, access: Access) -> list[Piece]:
+        """Translate an access: one piece, or two if it crosses a page."""
+        first = min(size, PAGE - ea % PAGE)
+        parts = [(ea, first)]
+        if first < size:
+            parts.append(((ea + first) & M64, size - first))
+        pieces = []
+        for start, length in parts:
+            ra = self._data_side.translate(start, access)
+            if not self._memory.holds(ra, length):
+                raise nothing_there(start, access)
+            pieces.append((ra, length))
+        return pieces

@@ -227,9 +227,12 @@ def renumber(node: _N, new: Mapping[Ref, Ref]) -> _N:
     return replace(node, **changes) if changes else node  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """The traced semantics of one instruction with its static operands fixed."""
+    """The traced semantics of one instruction with its static operands fixed.
+
+    Templates are compared by identity, so that they make cheap keys.
+    """
 
     name: str
     ops: tuple[Op, ...]

@@ -53,7 +53,7 @@ CELLS: Final = {
             ("ic_offset", 64, 1), ("lpcr", 64, 1), ("darn_seed", 64, 1), ("darn_count", 64, 1),
             *((name.lower(), width, 1) for name, width in STORED.items()),
             ("cr", 1, 32), ("so", 1, 1), ("ov", 1, 1), ("ov32", 1, 1),
-            ("ca", 1, 1), ("ca32", 1, 1), ("reserve_size", 8, 1),
+            ("ca", 1, 1), ("ca32", 1, 1), ("reserve_size", 8, 1), ("external", 1, 1),
         )
     )
 }  # fmt: skip
@@ -77,6 +77,8 @@ RESERVE_HIGH: Final = CELLS["reserve_high"]
 """What the reserved storage held; the high doubleword of a quadword."""
 FAULT_EA: Final = CELLS["fault_ea"]
 """The effective address of the access that stopped an instruction."""
+EXTERNAL: Final = CELLS["external"]
+"""One while the external interrupt input is active."""
 LPCR: Final = CELLS["lpcr"]
 LPCR_LD: Final = 1 << 17
 """Large decrementer."""

@@ -1,186 +1,239 @@
-"""IR to Python source: one function per guest basic block.
+"""IR to Python source: what handlers and traces share.
 
-Registers live in locals, loaded when the block starts and written back, whatever happens, in
-a ``finally``: all writes of an instruction follow everything in it that may fail, so a fault
-finds the locals as they were before the faulting instruction.
+Values that are used once become part of the expression that uses them. That is allowed for
+all but loads: registers change only when all ops of an instruction have been evaluated.
 """
 
-from collections.abc import Callable
+import re
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Final
 
 from papvmm.bits import ones
 from papvmm.engine.lowering import Atom, Lowering
-from papvmm.engine.stops import Stop
 from papvmm.isa.ir import (
     Branch,
     BranchTo,
     CompareExchange,
-    End,
-    ExitIf,
     Leave,
     Load,
     Next,
     Pure,
+    Ref,
     Store,
     Template,
+    refs,
 )
 from papvmm.isa.operands import Register
-from papvmm.isa.state import CIA, FAULT_EA, NOW, ZERO_GPR, Cell
+from papvmm.isa.state import Cell
 
 PURE: Final[dict[str, str]] = {
-    "add": "({0} + {1}) & {m}",
-    "sub": "({0} - {1}) & {m}",
-    "mul": "({0} * {1}) & {m}",
+    "add": "{0} + {1} & {m}",
+    "sub": "{0} - {1} & {m}",
+    "mul": "{0} * {1} & {m}",
     "udiv": "{0} // {1}",
     "sdiv": "sdiv({n}, {0}, {1}) & {m}",
     "and": "{0} & {1}",
     "or": "{0} | {1}",
     "xor": "{0} ^ {1}",
-    "shl": "({0} << {1}) & {m}",
+    "shl": "{0} << {1} & {m}",
     "lshr": "{0} >> {1}",
-    "ashr": "(({0} ^ {h}) - {h} >> {1}) & {m}",
-    "rotl": "({0} << {1} | {0} >> ({n} - {1})) & {m}",
+    "ashr": "({0} ^ {h}) - {h} >> {1} & {m}",
+    "rotl": "({0} << {1} | {0} >> {n} - {1}) & {m}",
     "eq": "{0} == {1}",
     "ult": "{0} < {1}",
     "slt": "({0} ^ {h}) < ({1} ^ {h})",
-    "clz": "{n} - ({0}).bit_length()",
-    "popcount": "({0}).bit_count()",
+    "clz": "{n} - {0}.bit_length()",
+    "popcount": "{0}.bit_count()",
     "zext": "{0}",
     "trunc": "{0} & {m}",
-    "sext": "(({0} ^ {h}) - {h}) & {m}",
+    "sext": "({0} ^ {h}) - {h} & {m}",
     "select": "{1} if {0} else {2}",
     "mask": "mask({0}, {1})",
 }
-"""Python for each pure op: n the argument width, h its sign bit, m a mask of the result."""
+"""Python for each pure op: n the argument width, h its sign bit, m a mask of the result.
+
+Arguments are numbers, names or in parentheses.
+"""
 
 
 def expression(op: Pure, args: list[Atom]) -> str:
-    """Return a Python expression for a pure op."""
-    return PURE[op.code].format(*args, n=op.of, h=1 << (op.of - 1), m=ones(op.width))
+    """Return a Python expression for a pure op, in a cheaper form if an argument is known."""
+    sign = 1 << (op.of - 1)
+    match op.code, args:
+        case "slt", [a, 0]:
+            return f"{a} >= {sign}"
+        case "slt", [0, b]:
+            return f"0 < {b} < {sign}"
+        case "slt", [a, int(b)]:
+            return f"({a} ^ {sign}) < {b ^ sign}"
+        case "xor", [a, 1] if op.width == 1:
+            return f"not {a}"
+        case "add", [a, int(b)] if b >= sign:
+            return f"{a} - {(sign << 1) - b} & {ones(op.width)}"
+        case _:
+            return PURE[op.code].format(*args, n=op.of, h=sign, m=ones(op.width))
 
 
-class Block(Lowering):
-    """The source of one basic block under construction."""
+@cache
+def uses(template: Template) -> Mapping[Ref, int]:
+    """Count how often each op's value is used."""
+    nodes = (*template.ops, template.end)
+    counted = Counter(ref for node in nodes for ref in refs(node))
+    counted.update(ref for _, ref in template.writes)
+    return counted
 
-    def __init__(self, start: int) -> None:
+
+def mentions(atom: Atom, names: Iterable[str]) -> bool:
+    """Tell whether an expression reads one of these places."""
+    return isinstance(atom, str) and any(
+        re.search(rf"(?<!\w){re.escape(name)}(?!\w)", atom) for name in names
+    )
+
+
+class PythonLowering(Lowering):
+    """Source of a Python function under construction.
+
+    ``odd`` is the line that leaves before the instruction, for the stepper to execute it.
+    """
+
+    odd: str
+
+    def __init__(self, *, direct: bool) -> None:
         super().__init__()
-        self.address = start
-        self.count = 0
-        self.is_open = True
-        self._lines: Final[list[str]] = []
-        self._locals: Final[dict[str, tuple[Cell, int]]] = {}
-        self._written: frozenset[str] = frozenset()
+        self.lines: Final[list[str]] = []
+        self._direct: Final = direct
         self._temporaries = 0
+        self._uses: Mapping[Ref, int] = {}
 
     def instruction(self, template: Template) -> None:
         """Append one instruction."""
-        self._written = frozenset(self._local(register) for register, _ in template.writes)
-        super().instruction(template)
-        self.address += 4
-        self.count += 1
+        self._uses = uses(template)
+        values = self.walk(template)
+        targets = {self.place(register): values[ref] for register, ref in template.writes}
+        match template.end:
+            case Next():
+                self._write(targets)
+                self.go_on()
+            case Branch(when, displacement):
+                taken, distance = self._keep(targets, values[when], values[displacement])
+                self._write(targets)
+                self.branch(taken, distance)
+            case BranchTo(when, address):
+                taken, target = self._keep(targets, values[when], values[address])
+                self._write(targets)
+                self.branch_to(taken, target)
+            case Leave(reason, address):
+                (target,) = self._keep(targets, values[address])
+                self._write(targets)
+                self.leave(reason, target)
 
-    def source(self) -> str:
-        """Return the text of the function ``block``."""
-        if self.is_open:
-            self._line(f"cia = {self.address}")
-        body = "\n        ".join((*self._lines, "return 0"))
-        load = "; ".join(f"{name} = {_slot(*cell)}" for name, cell in self._locals.items())
-        save = "; ".join(f"{_slot(*cell)} = {name}" for name, cell in self._locals.items())
-        return (
-            f"def block(doublewords, octets, ram):\n"
-            f"    {load or 'pass'}\n"
-            f"    try:\n"
-            f"        {body}\n"
-            f"    except out_of_range:\n"
-            f"        {_slot(FAULT_EA, 0)} = ea\n"
-            f"        return {Stop.DATA_STORAGE:d}\n"
-            f"    finally:\n"
-            f"        {_slot(CIA, 0)} = cia; {save}\n"
-        )
+    # What the two kinds of function differ in.
+
+    @abstractmethod
+    def place(self, register: Register) -> str:
+        """Return the text that a register is read and written by."""
+
+    @abstractmethod
+    def go_on(self) -> None:
+        """Append the end of an instruction that goes on to the next."""
+
+    @abstractmethod
+    def branch(self, when: Atom, displacement: Atom) -> None:
+        """Append a branch to CIA + ``displacement``."""
+
+    @abstractmethod
+    def branch_to(self, when: Atom, address: Atom) -> None:
+        """Append a branch to ``address``."""
+
+    @abstractmethod
+    def leave(self, reason: int, address: Atom) -> None:
+        """Append the end of an instruction that hands over."""
+
+    # Ops.
 
     def pure(self, op: Pure, args: list[Atom]) -> Atom:
-        return self._value(expression(op, args))
-
-    def cia(self) -> Atom:
-        return self.address
-
-    def now(self) -> Atom:
-        return self._value(f"{_slot(NOW, 0)} + {self.count}")
+        return args[0] if op.code == "zext" else self.value(expression(op, args))
 
     def get(self, register: Register) -> Atom:
-        index = self.index(register)
-        if register.operand is not None and index == ZERO_GPR:
-            return 0
-        name = self._local(register)
-        return self._value(name) if name in self._written else name
-
-    def put(self, register: Register, value: Atom) -> None:
-        self._line(f"{self._local(register)} = {value}")
+        return self.place(register)
 
     def load(self, op: Load, ea: Atom) -> Atom:
-        self._line(f"cia = {self.address}; ea = {ea}")
-        if op.is_aligned:
-            self._align(op.width)
-        return self._value(f"load{'r' * op.is_reversed}{op.width}(ram, ea)[0]")
+        ea = self._aligned(ea, op.width) if op.is_aligned else ea
+        size = op.width // 8
+        if self._direct:
+            return self.temporary(f"load{'r' * op.is_reversed}{size}(ram, {ea})[0]")
+        value = f"ram.load({ea}, {size})"
+        return self.temporary(f"reverse({value}, {size})" if op.is_reversed else value)
 
     def store(self, op: Store, ea: Atom, value: Atom) -> None:
-        self._line(f"cia = {self.address}; ea = {ea}")
-        self._line(f"store{'r' * op.is_reversed}{op.width}(ram, ea, {value})")
+        size = op.width // 8
+        if self._direct:
+            ea = self._writable(ea, size)
+            self.line(f"store{'r' * op.is_reversed}{size}(ram, {ea}, {value})")
+        else:
+            stored = f"reverse({value}, {size})" if op.is_reversed else value
+            self.line(f"ram.store({ea}, {size}, {stored})")
 
     def compare_exchange(self, op: CompareExchange, values: list[Atom]) -> Atom:
-        ea, expected, new, when = (values[r] for r in (op.ea, op.expected, op.new, op.when))
-        self._line(f"cia = {self.address}; ea = {ea}")
-        self._align(op.of)
-        return self._value(f"exchange{op.of}(ram, ea, {expected}, {new}) if {when} else 0")
-
-    def exit_if(self, op: ExitIf, when: Atom) -> None:
-        self._line(f"if {when}:")
-        self._line(f"    cia = {self.address}; return {op.reason:d}")
-
-    def _align(self, width: int) -> None:
-        if width > 8:
-            self._line(f"if ea & {width // 8 - 1}:")
-            self._line(f"    {_slot(FAULT_EA, 0)} = ea; return {Stop.ALIGNMENT:d}")
-
-    def end(self, end: End, values: list[Atom]) -> None:
-        match end:
-            case Next():
-                return
-            case Branch(when, displacement):
-                distance = values[displacement]
-                assert isinstance(distance, int)
-                self._branch(values[when], (self.address + distance) & ones(64))
-            case BranchTo(when, address):
-                self._branch(values[when], values[address])
-            case Leave(reason, address):
-                self._line(f"cia = {values[address]}; return {reason:d}")
-        self.is_open = False
-
-    def _branch(self, when: Atom, target: Atom) -> None:
-        if isinstance(when, int):
-            self._line(f"cia = {target if when else self.address + 4}")
+        expected, new, when = (values[r] for r in (op.expected, op.new, op.when))
+        size = op.of // 8
+        ea = self._aligned(values[op.ea], op.of)
+        if self._direct:
+            ea = self._writable(ea, size)
+            exchange = f"exchange{size}(ram, {ea}, {expected}, {new})"
         else:
-            self._line(f"cia = {target} if {when} else {self.address + 4}")
+            exchange = f"ram.exchange({ea}, {size}, {expected}, {new})"
+        return self.temporary(f"{when} and {exchange}")
 
-    def _local(self, register: Register) -> str:
-        index = self.index(register)
-        name = f"{register.cell.name}{index}" if register.cell.count > 1 else register.cell.name
-        self._locals[name] = (register.cell, index)
-        return name
+    def _aligned(self, ea: Atom, width: int) -> Atom:
+        """Leave if ``ea`` is no multiple of the operand's size."""
+        if width == 8:
+            return ea
+        ea = self.temporary(f"{ea}")
+        self.line(f"if {ea} & {width // 8 - 1}:")
+        self.line(f"    {self.odd if self._direct else f'raise misaligned({ea})'}")
+        return ea
 
-    def _value(self, source: str) -> str:
+    def _writable(self, ea: Atom, size: int) -> Atom:
+        """Leave if code may have been derived from what is at ``ea``."""
+        ea = self.temporary(f"{ea}")
+        self.line(f"if code[{ea} >> 7] and holds_code(code, {ea}, {size}):")
+        self.line(f"    {self.odd}")
+        return ea
+
+    # Text.
+
+    def value(self, source: str) -> Atom:
+        """Name the value of the op being walked, or make it part of what uses it."""
+        return self.temporary(source) if self._uses[self.ref] > 1 else f"({source})"
+
+    def temporary(self, source: str) -> str:
+        """Evaluate ``source`` here."""
         self._temporaries += 1
         name = f"t{self._temporaries}"
-        self._line(f"{name} = {source}")
+        self.line(f"{name} = {source}")
         return name
 
-    def _line(self, text: str) -> None:
-        self._lines.append(text)
+    def line(self, text: str) -> None:
+        """Append a line."""
+        self.lines.append(text)
+
+    def _keep(self, targets: Mapping[str, Atom], *atoms: Atom) -> tuple[Atom, ...]:
+        """Evaluate what the writes that come first would change."""
+        return tuple(
+            self.temporary(f"{atom}") if mentions(atom, targets) else atom for atom in atoms
+        )
+
+    def _write(self, targets: Mapping[str, Atom]) -> None:
+        if targets:
+            values = ", ".join(map(str, targets.values()))
+            self.line(f"{', '.join(targets)} = {values}")
 
 
-def _slot(cell: Cell, index: int) -> str:
+def slot(cell: Cell, index: int = 0) -> str:
+    """Return the text for one element of a cell in the state buffer."""
     offset = cell.at(index)
-    return f"doublewords[{offset // 8}]" if cell.size == 8 else f"octets[{offset}]"
-
-
-BlockFunction = Callable[[memoryview, memoryview, memoryview], int]
+    return f"q[{offset // 8}]" if cell.size == 8 else f"b[{offset}]"

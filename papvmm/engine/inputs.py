@@ -1,0 +1,51 @@
+"""What reaches a vcpu from outside, between two runs of its engine."""
+
+from typing import Final
+
+from papvmm.bits import ones
+from papvmm.clock import count_at, ticks_at
+from papvmm.isa.interrupts import Interrupt, deliver
+from papvmm.isa.spec.sprmove import LARGE_DECREMENTER
+from papvmm.isa.state import (
+    CIA,
+    DEC_EXPIRY,
+    EXTERNAL,
+    LPCR,
+    LPCR_LD,
+    NOW,
+    RESERVE_SIZE,
+    TB_OFFSET,
+    ArchState,
+)
+
+SMALL_DECREMENTER: Final = 32
+
+
+def decrementer_due(state: ArchState) -> int:
+    """Return the count, NOW or later, at which there is a decrementer exception.
+
+    There is one while DEC, as wide as LPCR[LD] says, is negative: it is a level, not an event
+    (Power ISA v3.0B, Book III, 7.4). The interrupt waits for MSR[EE]; a ceded vcpu wakes.
+    """
+    now = state.read(NOW)
+    ticks = ticks_at(now)
+    width = LARGE_DECREMENTER if state.read(LPCR) & LPCR_LD else SMALL_DECREMENTER
+    left = state.read(DEC_EXPIRY) - state.read(TB_OFFSET) - ticks & ones(width)
+    if left >> (width - 1):
+        return now
+    return count_at(ticks + left + 1)
+
+
+def set_external(state: ArchState, *, pending: bool) -> None:
+    """Drive the external interrupt input, a level: 0x500 is taken while MSR[EE] is one."""
+    state.write(EXTERNAL, pending)
+
+
+def inject(state: ArchState, interrupt: Interrupt) -> None:
+    """Take an interrupt, whatever MSR[EE] says: a system reset, say."""
+    deliver(state, interrupt, state.read(CIA))
+
+
+def end_slice(state: ArchState) -> None:
+    """Drop the reservation: no reservation outlives a scheduler slice."""
+    state.write(RESERVE_SIZE, 0)

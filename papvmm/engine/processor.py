@@ -1,0 +1,157 @@
+"""The layer that all engines share: interrupts, the decrementer, breakpoints, odd instructions."""
+
+from typing import Final, assert_never
+
+from papvmm.engine.executor import Executor
+from papvmm.engine.exits import Breakpoint, BudgetSpent, Crash, ExitReason, NotBuilt, PaprHcall
+from papvmm.engine.inputs import decrementer_due
+from papvmm.engine.stepper import Stepper
+from papvmm.engine.stops import Stop, StopReason
+from papvmm.engine.storage import GuestStorage
+from papvmm.isa.interrupts import (
+    PROGRAM_ILLEGAL,
+    PROGRAM_PRIVILEGED,
+    PROGRAM_TRAP,
+    Interrupt,
+    deliver,
+)
+from papvmm.isa.ir import Exit
+from papvmm.isa.msr import MSR_EE, MSR_PR
+from papvmm.isa.state import CIA, DAR, DSISR, EXTERNAL, FAULT_EA, FSCR, MSR, NOW, ArchState
+from papvmm.memory.guest_memory import GuestMemory
+from papvmm.mmu.translate import NoPageTable, RealMode, StorageInterrupt, misaligned
+
+FRUITLESS: Final = 16
+"""Interrupts in a row, without an instruction completed in between, that a vcpu survives."""
+
+FSCR_IC: Final = 0xFF << 56
+"""FSCR bits 0:7: which facility was unavailable."""
+
+INTERRUPTS: Final = {
+    Exit.SYSTEM_CALL: (Interrupt.SYSTEM_CALL, 0),
+    Exit.TRAP: (Interrupt.PROGRAM, PROGRAM_TRAP),
+    Exit.PRIVILEGED: (Interrupt.PROGRAM, PROGRAM_PRIVILEGED),
+    Exit.ILLEGAL: (Interrupt.PROGRAM, PROGRAM_ILLEGAL),
+}
+"""The interrupts that need nothing but SRR1 bits."""
+
+
+class Processor:
+    """An ``Engine``: an executor for the ordinary instructions, and all the rest."""
+
+    def __init__(self, executor: Executor, memory: GuestMemory) -> None:
+        self._executor: Final = executor
+        self._storage: Final = GuestStorage(memory, RealMode(), NoPageTable())
+        self._stepper: Final = Stepper(executor.state, self._storage)
+        self._fruitless = 0
+        self._interrupted_at = -1
+
+    @property
+    def state(self) -> ArchState:
+        """The registers."""
+        return self._executor.state
+
+    @property
+    def breakpoints(self) -> set[int]:
+        """Effective addresses to stop at."""
+        return self._executor.breakpoints
+
+    def run(self, budget: int) -> ExitReason:
+        """Complete ``budget`` instructions, delivering interrupts; see ``Engine``."""
+        state = self.state
+        passed = state.read(CIA)
+        end = state.read(NOW) + budget
+        reason: ExitReason | None = None
+        while reason is None:
+            left = end - state.read(NOW)
+            if left <= 0:
+                return BudgetSpent()
+            left = self._admit_interrupts(left)
+            cia = state.read(CIA)
+            if cia in self.breakpoints and cia != passed:
+                return Breakpoint(cia)
+            passed = -1
+            reason = self._handle(self._executor.run(left))
+        return reason
+
+    def _admit_interrupts(self, left: int) -> int:
+        """Take a pending interrupt; return for how many instructions no other will be due."""
+        state = self.state
+        if not state.read(MSR) & MSR_EE:
+            return left
+        if state.read(EXTERNAL):
+            deliver(state, Interrupt.EXTERNAL, state.read(CIA))
+            return left
+        until_due = decrementer_due(state) - state.read(NOW)
+        if until_due:
+            return min(left, until_due)
+        deliver(state, Interrupt.DECREMENTER, state.read(CIA))
+        return left
+
+    def _handle(self, stop: StopReason) -> ExitReason | None:
+        """Do what a stop asks for; return why the machine has to know, if it has."""
+        match stop:
+            case Stop.BUDGET | Exit.CONTEXT:
+                return None
+            case Stop.ODD | Exit.HELPER:
+                return self._step()
+            case Stop.BREAKPOINT:
+                return Breakpoint(self.state.read(CIA))
+            case Exit.HYPERCALL:
+                return self._hypercall()
+            case Exit.NOT_BUILT:
+                return self._not_built()
+            case Exit():
+                return self._exception(stop)
+            case _:
+                assert_never(stop)
+
+    def _exception(self, exit_: Exit) -> ExitReason | None:
+        """Take the interrupt that an instruction's exit stands for."""
+        if exit_ in INTERRUPTS:
+            return self._interrupt(*INTERRUPTS[exit_])
+        if exit_ is Exit.ALIGNMENT:
+            return self._storage_interrupt(misaligned(self.state.read(FAULT_EA)))
+        fscr = self.state.read(FSCR) & ~FSCR_IC | exit_.facility << 56
+        self.state.write(FSCR, fscr)
+        return self._interrupt(Interrupt.FACILITY_UNAVAILABLE)
+
+    def _step(self) -> ExitReason | None:
+        try:
+            exit_ = self._stepper.step()
+        except StorageInterrupt as interrupt:
+            return self._storage_interrupt(interrupt)
+        return None if exit_ is None else self._handle(exit_)
+
+    def _hypercall(self) -> ExitReason | None:
+        """Leave for ``sc 1``, unless problem state made it.
+
+        The hypervisor gets that, too, and KVM gives a radix guest's kernel a privileged
+        instruction interrupt in return; the ``sc`` is complete by then, and SRR0 past it.
+        """
+        if self.state.read(MSR) & MSR_PR:
+            return self._interrupt(Interrupt.PROGRAM, PROGRAM_PRIVILEGED)
+        return PaprHcall()
+
+    def _not_built(self) -> NotBuilt:
+        cia = self.state.read(CIA)
+        word = self._storage.fetch(cia)
+        return NotBuilt(cia, word, "instruction")
+
+    def _storage_interrupt(self, fault: StorageInterrupt) -> ExitReason | None:
+        if fault.dsisr is not None:
+            self.state.write(DAR, fault.ea)
+            self.state.write(DSISR, fault.dsisr)
+        return self._interrupt(fault.interrupt, fault.srr1)
+
+    def _interrupt(self, interrupt: Interrupt, causes: int = 0) -> ExitReason | None:
+        """Take an interrupt that the instruction at CIA caused, or a call before it."""
+        state = self.state
+        now, cia = state.read(NOW), state.read(CIA)
+        self._fruitless = self._fruitless + 1 if now == self._interrupted_at else 1
+        self._interrupted_at = now
+        if self._fruitless > FRUITLESS:
+            self._fruitless = 0
+            return Crash(cia, f"{FRUITLESS} interrupts in a row completed no instruction")
+        deliver(state, interrupt, cia, causes)
+        return None

@@ -1,0 +1,74 @@
+"""What generated Python calls: direct access to RAM in one byte order, and odd arithmetic."""
+
+import struct
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from papvmm.bits import mask, ones
+from papvmm.isa.ir import PURE
+from papvmm.memory.guest_memory import CODE_LINE
+from papvmm.mmu.translate import misaligned
+
+OUT_OF_RANGE: Final = (struct.error, IndexError, OverflowError)
+"""What direct access raises for an address outside RAM: the address is the guest's."""
+
+_FORMATS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
+Fetch: TypeAlias = Callable[[memoryview, int], tuple[int]]
+
+
+def fetcher(*, little_endian: bool) -> Fetch:
+    """Return what reads an instruction word from RAM."""
+    return struct.Struct("<I" if little_endian else ">I").unpack_from
+
+
+def namespace(*, little_endian: bool) -> dict[str, object]:
+    """Return what generated functions may call."""
+    order, other = "<>" if little_endian else "><"
+    names: dict[str, object] = {
+        "sdiv": PURE["sdiv"], "mask": mask, "misaligned": misaligned, "reverse": _reverse,
+        "holds_code": holds_code, "OUT_OF_RANGE": OUT_OF_RANGE,
+    }  # fmt: skip
+    for size, letter in _FORMATS.items():
+        plain, reversed_ = struct.Struct(order + letter), struct.Struct(other + letter)
+        names[f"load{size}"], names[f"store{size}"] = plain.unpack_from, plain.pack_into
+        names[f"loadr{size}"], names[f"storer{size}"] = reversed_.unpack_from, reversed_.pack_into
+        names[f"exchange{size}"] = _exchange(plain.unpack_from, plain.pack_into)
+    load16, store16 = _quadword(struct.Struct(order + "QQ"), high_first=not little_endian)
+    names |= {"load16": load16, "store16": store16, "exchange16": _exchange(load16, store16)}
+    return names
+
+
+def holds_code(code: bytearray, ea: int, size: int) -> bool:
+    """Tell whether code was derived from a line of these bytes (see ``CodeCache``)."""
+    return bool(code[ea // CODE_LINE] & 1 or code[(ea + size - 1) // CODE_LINE] & 1)
+
+
+def _reverse(value: int, size: int) -> int:
+    return int.from_bytes(value.to_bytes(size, "little"), "big")
+
+
+Load: TypeAlias = Callable[[memoryview, int], tuple[int]]
+Store: TypeAlias = Callable[[memoryview, int, int], None]
+
+
+def _exchange(load: Load, store: Store) -> Callable[[memoryview, int, int, int], bool]:
+    def exchange(ram: memoryview, ea: int, expected: int, new: int) -> bool:
+        if load(ram, ea)[0] != expected:
+            return False
+        store(ram, ea, new)
+        return True
+
+    return exchange
+
+
+def _quadword(pair: struct.Struct, *, high_first: bool) -> tuple[Load, Store]:
+    step = 1 if high_first else -1
+
+    def load(ram: memoryview, ea: int) -> tuple[int]:
+        high, low = pair.unpack_from(ram, ea)[::step]
+        return (high << 64 | low,)
+
+    def store(ram: memoryview, ea: int, value: int) -> None:
+        pair.pack_into(ram, ea, *(value >> 64, value & ones(64))[::step])
+
+    return load, store

@@ -1,0 +1,57 @@
+"""One instruction at a time, with every care: what no fast path of any engine does."""
+
+from typing import Final
+
+from papvmm.engine.python.handlers import careful_operation
+from papvmm.engine.storage import GuestStorage
+from papvmm.isa.decode import Decoded, decode
+from papvmm.isa.ir import Exit, Template
+from papvmm.isa.msr import MSR_PR
+from papvmm.isa.state import CIA, MSR, NOW, ArchState
+
+
+class Stepper:
+    """Executes the instruction at CIA, whatever storage it touches and however odd it is."""
+
+    def __init__(self, state: ArchState, storage: GuestStorage) -> None:
+        self._state: Final = state
+        self._q: Final = state.buffer.cast("Q")
+        self._storage: Final = storage
+
+    def step(self) -> Exit | None:
+        """Execute and count one instruction; None if nothing but the next one follows.
+
+        Raises ``StorageInterrupt``, with the state as before the instruction.
+        """
+        state = self._state
+        self._storage.enter(state.read(MSR))
+        cia = state.read(CIA)
+        decoded = decode(self._storage.fetch(cia))
+        if decoded is None:
+            return Exit.ILLEGAL
+        exit_ = self._execute(decoded, cia)
+        if exit_ is None or exit_.completes:
+            state.write(NOW, state.read(NOW) + 1)
+        return exit_
+
+    def template(self, decoded: Decoded) -> Template:
+        """Return what an instruction does in the present state."""
+        problem_state = bool(self._state.read(MSR) & MSR_PR)
+        return decoded.instruction.template(decoded.statics, problem_state=problem_state)
+
+    def _execute(self, decoded: Decoded, cia: int) -> Exit | None:
+        state = self._state
+        helper = decoded.instruction.helper
+        if helper is not None:
+            helper(state, self._storage, decoded.operands)
+            nia = cia + 4
+        else:
+            handler, args = careful_operation(decoded, self.template(decoded))
+            end = handler(
+                self._q, state.buffer, self._storage, bytearray(), cia, state.read(NOW), args
+            )
+            nia = cia + 4 if end is None else end
+        if nia < 0:
+            return Exit(-nia)
+        state.write(CIA, nia)
+        return None

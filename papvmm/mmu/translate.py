@@ -1,0 +1,98 @@
+"""Address translation, as engines see it: from an effective address to a real one."""
+
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from papvmm.isa.interrupts import Interrupt
+
+PAGE: Final = 4096
+"""Bytes for which one translation holds: no page is smaller."""
+
+REAL_MODE_BITS: Final = (1 << 60) - 1
+"""In real addressing mode EA bits 0:3 are ignored (Power ISA v3.0B, Book III, 5.7.3)."""
+
+DSISR_NO_TRANSLATION: Final = 0x4000_0000
+"""No page table entry was found: DSISR bit 33, and the same bit of SRR1 for a fetch."""
+DSISR_STORE: Final = 0x0200_0000
+DSISR_BAD_REAL_ADDRESS: Final = 0x0000_0040
+"""POWER9's machine check status for a load from a real address that nothing answers at."""
+SRR1_BAD_REAL_ADDRESS_DATA: Final = 0x0020_0000
+SRR1_BAD_REAL_ADDRESS_FETCH: Final = 0x080C_0000
+"""POWER9's SRR1 bits for the same: bit 42 says that DSISR tells more."""
+
+
+class Access(Enum):
+    """What storage is accessed for."""
+
+    LOAD = auto()
+    STORE = auto()
+    FETCH = auto()
+
+
+class StorageInterrupt(Exception):
+    """A storage access at ``ea`` ends in an interrupt, with ``srr1`` among its causes there.
+
+    ``dsisr`` is None for a fetch, which changes neither DAR nor DSISR.
+    """
+
+    def __init__(
+        self, interrupt: Interrupt, ea: int, *, dsisr: int | None = None, srr1: int = 0
+    ) -> None:
+        super().__init__(f"{interrupt.name} at {ea:#x}")
+        self.interrupt: Final = interrupt
+        self.ea: Final = ea
+        self.dsisr: Final = dsisr
+        self.srr1: Final = srr1
+
+
+class Translation(Protocol):
+    """One way to translate: real mode, or through some kind of page table."""
+
+    def translate(self, ea: int, access: Access) -> int:
+        """Return the real address of the byte at ``ea``; it holds to the end of its ``PAGE``.
+
+        Raises ``StorageInterrupt`` if there is none or the access is not allowed.
+        """
+        ...
+
+
+class RealMode:
+    """Translation is off."""
+
+    def translate(self, ea: int, access: Access) -> int:  # noqa: ARG002
+        """Return ``ea`` without the bits that real mode ignores."""
+        return ea & REAL_MODE_BITS
+
+
+class NoPageTable:
+    """Translation is on, and there is nothing to translate with: nothing is found."""
+
+    def translate(self, ea: int, access: Access) -> int:
+        """Raise the interrupt for a page table search without result."""
+        raise not_found(ea, access)
+
+
+def not_found(ea: int, access: Access) -> StorageInterrupt:
+    """Return the interrupt for an address without a page table entry."""
+    if access is Access.FETCH:
+        interrupt = Interrupt.INSTRUCTION_STORAGE
+        return StorageInterrupt(interrupt, ea, srr1=DSISR_NO_TRANSLATION)
+    dsisr = DSISR_NO_TRANSLATION | (DSISR_STORE if access is Access.STORE else 0)
+    return StorageInterrupt(Interrupt.DATA_STORAGE, ea, dsisr=dsisr)
+
+
+def nothing_there(ea: int, access: Access) -> StorageInterrupt:
+    """Return the interrupt for a real address where there is no memory: a machine check."""
+    if access is Access.FETCH:
+        return StorageInterrupt(Interrupt.MACHINE_CHECK, ea, srr1=SRR1_BAD_REAL_ADDRESS_FETCH)
+    return StorageInterrupt(
+        Interrupt.MACHINE_CHECK, ea, dsisr=DSISR_BAD_REAL_ADDRESS, srr1=SRR1_BAD_REAL_ADDRESS_DATA
+    )
+
+
+def misaligned(ea: int) -> StorageInterrupt:
+    """Return the interrupt for an operand that is not aligned as it must be.
+
+    POWER9 says nothing about the instruction in DSISR.
+    """
+    return StorageInterrupt(Interrupt.ALIGNMENT, ea, dsisr=0)

@@ -1,0 +1,77 @@
+"""Guest programs as text, in RAM of their own, on an engine."""
+
+from papvmm.engine.processor import Processor
+from papvmm.engine.python.executor import PythonExecutor
+from papvmm.isa.encode import assemble
+from papvmm.isa.msr import MSR_LE, MSR_ME, MSR_SF
+from papvmm.isa.state import CIA, CTR, GPR, LR, MSR, NOW, ArchState
+from papvmm.memory.guest_memory import GuestMemory
+
+CODE = 0x1000
+DATA = 0x4000
+RAM = 0x10000
+
+
+def words(text: str) -> list[int]:
+    """Assemble lines that semicolons or line ends part."""
+    return [assemble(line) for line in text.replace("\n", ";").split(";") if line.strip()]
+
+
+def image(text: str, *, little_endian: bool = False) -> bytes:
+    order = "little" if little_endian else "big"
+    return b"".join(word.to_bytes(4, order) for word in words(text))
+
+
+class Program:
+    """A processor about to run a program in real mode, supervisor state."""
+
+    def __init__(
+        self, text, *, at=CODE, msr=0, ram=RAM, little_endian=False, hot=None, **registers
+    ):
+        self.memory = GuestMemory(ram)
+        self.memory.write(at, image(text, little_endian=little_endian))
+        self.state = ArchState()
+        self.executor = PythonExecutor(self.state, self.memory)
+        self.processor = Processor(self.executor, self.memory)
+        self.run = self.processor.run
+        self.state.write(MSR, MSR_SF | MSR_ME | msr | (MSR_LE if little_endian else 0))
+        self.state.write(CIA, at)
+        for name, value in registers.items():
+            self.set(name, value)
+
+    def set(self, name: str, value: int) -> None:
+        match name:
+            case "ctr":
+                self.state.write(CTR, value)
+            case "lr":
+                self.state.write(LR, value)
+            case _:
+                self.state.write(GPR, value, int(name[1:]))
+
+    def gpr(self, number: int) -> int:
+        return self.state.read(GPR, number)
+
+    @property
+    def now(self) -> int:
+        return self.state.read(NOW)
+
+    @property
+    def cia(self) -> int:
+        return self.state.read(CIA)
+
+    def seen(self) -> tuple[bytes, bytes]:
+        """Return all that a guest could see."""
+        return bytes(self.state.buffer), bytes(self.memory.ram)
+
+
+SIEVE = """
+    lis 8,1; mr 9,8; mtctr 3; li 0,0
+    stb 0,0(9); addi 9,9,1; bdnz -8
+    li 4,2; li 5,0; li 6,1
+    add 9,8,4; lbz 7,0(9); cmpwi 7,0; bne 32
+    addi 5,5,1; add 7,4,4
+    cmpd 7,3; bge 16; stbx 6,8,7; add 7,7,4; b -16
+    addi 4,4,1; cmpd 4,3; blt -52
+    sc 1
+"""
+"""Count the primes below r3 in r5."""
