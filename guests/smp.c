@@ -63,7 +63,7 @@ static void secondary(u64 cpu)
     enter_stage(cpu, STARTED);
     /* Not in H_CEDE: QEMU takes a ceded cpu for a stopped one. */
     while (go < CEDED)
-        barrier();
+        hcall(H_CONFER, (u64)tree.servers[0], (u64)BE32(vpa_of(0)->yield_count));
     while (go < WOKEN) {
         enter_stage(cpu, CEDED);
         cede(FOREVER);
