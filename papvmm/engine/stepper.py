@@ -5,9 +5,11 @@ from typing import Final
 from papvmm.engine.python.handlers import careful_operation
 from papvmm.engine.storage import GuestStorage
 from papvmm.isa.decode import Decoded, decode
+from papvmm.isa.instruction import Misaligned
 from papvmm.isa.ir import Exit, Template
-from papvmm.isa.msr import MSR_PR
+from papvmm.isa.msr import MSR_PR, MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, ArchState
+from papvmm.mmu.translate import misaligned
 
 
 class Stepper:
@@ -36,14 +38,19 @@ class Stepper:
 
     def template(self, decoded: Decoded) -> Template:
         """Return what an instruction does in the present state."""
-        problem_state = bool(self._state.read(MSR) & MSR_PR)
-        return decoded.instruction.template(decoded.statics, problem_state=problem_state)
+        msr = self._state.read(MSR)
+        return decoded.instruction.template(
+            decoded.statics, problem_state=bool(msr & MSR_PR), sf=bool(msr & MSR_SF)
+        )
 
     def _execute(self, decoded: Decoded, cia: int) -> Exit | None:
         state = self._state
         helper = decoded.instruction.helper
         if helper is not None:
-            helper(state, self._storage, decoded.operands)
+            try:
+                helper(state, self._storage, decoded.operands)
+            except Misaligned as access:
+                raise misaligned(access.ea) from None
             nia = cia + 4
         else:
             handler, args = careful_operation(decoded, self.template(decoded))

@@ -134,12 +134,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Write ``value`` to memory."""
+    """Write ``value`` to memory, like a load."""
 
     width: int
     ea: Ref
     value: Ref
     is_reversed: bool
+    is_aligned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +339,8 @@ def _line(number: int, op: Op, show: Callable[[Ref], str]) -> str:
             aligned = " aligned" * op.is_aligned
             return f"%{number}:{width} = load{'r' * is_reversed}{aligned} {show(ea)}"
         case Store(width, ea, value, is_reversed):
-            return f"store{'r' * is_reversed} {show(ea)}, {show(value)}:{width}"
+            aligned = " aligned" * op.is_aligned
+            return f"store{'r' * is_reversed}{aligned} {show(ea)}, {show(value)}:{width}"
         case CompareExchange(_, of, when, ea, expected, new):
             operands = ", ".join(map(show, (ea, expected, new)))
             return f"%{number}:1 = compare-exchange {operands}:{of} if {show(when)}"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from papvmm.bits import ones
+from papvmm.isa.facilities import Facility
 from papvmm.isa.ir import (
     Branch,
     BranchTo,
@@ -35,7 +36,7 @@ from papvmm.isa.ir import (
     unchanged,
 )
 from papvmm.isa.operands import OE, Kind, Operand, Rc, Register
-from papvmm.isa.state import CR, GPR, OV, OV32, SO, Cell
+from papvmm.isa.state import CR, FSCR, GPR, OV, OV32, SO, Cell
 from papvmm.isa.value import BadDescription, Value
 
 Place: TypeAlias = Operand | Register | Cell
@@ -50,9 +51,11 @@ class Trace:
         statics: Mapping[Operand, int],
         *,
         problem_state: bool = False,
+        sf: bool = True,
     ) -> None:
         self.operands: Final = operands
         self.problem_state: Final = problem_state
+        self.sf: Final = sf
         self._statics: Final = statics
         self._ops: Final[list[Op]] = []
         self._known: Final[dict[Op, Ref]] = {}
@@ -94,7 +97,11 @@ class Trace:
     @property
     def nia(self) -> Value:
         """Next instruction address."""
-        return self.cia + 4
+        return self.address(self.cia + 4)
+
+    def address(self, ea: Value) -> Value:
+        """Return an effective address as this mode uses it: its low word if MSR[SF] is 0."""
+        return ea if self.sf else ea & ones(32)
 
     def const(self, number: int, width: int = 64) -> Value:
         """Return a constant."""
@@ -112,9 +119,11 @@ class Trace:
         """Return ``width`` bits of memory: MEM(ea, width/8); ``ea`` must be aligned if asked."""
         return self._append(Load(width, ea.ref, is_reversed, is_aligned))
 
-    def store(self, ea: Value, value: Value, *, is_reversed: bool = False) -> None:
-        """MEM(ea, width/8) <- value."""
-        self._append(Store(value.width, ea.ref, value.ref, is_reversed))
+    def store(
+        self, ea: Value, value: Value, *, is_reversed: bool = False, is_aligned: bool = False
+    ) -> None:
+        """MEM(ea, width/8) <- value; ``ea`` must be aligned if asked."""
+        self._append(Store(value.width, ea.ref, value.ref, is_reversed, is_aligned))
 
     def compare_exchange(self, when: Value, ea: Value, expected: Value, new: Value) -> Value:
         """Store ``new`` if ``when`` and memory still holds ``expected``; one if so."""
@@ -126,19 +135,28 @@ class Trace:
 
     def branch(self, when: Value, displacement: Value) -> None:
         """If ``when``, go to CIA + ``displacement``."""
-        self._end = Branch(when.ref, displacement.ref)
+        if self.sf:
+            self._end = Branch(when.ref, displacement.ref)
+        else:
+            self.branch_to(when, self.cia + displacement)
 
     def branch_to(self, when: Value, address: Value) -> None:
         """If ``when``, go to ``address``."""
-        self._end = BranchTo(when.ref, address.ref)
+        self._end = BranchTo(when.ref, self.address(address).ref)
 
     def leave(self, reason: Exit, address: Value) -> None:
         """Hand over to the engine, with CIA = ``address``."""
         self._end = Leave(reason, address.ref)
 
-    def privileged(self) -> None:
-        """Stop before this instruction: MSR[PR] is one and it is privileged."""
-        self.leave(Exit.PRIVILEGED, self.cia)
+    def refuse(self, reason: Exit) -> None:
+        """Hand over to the engine before this instruction, with nothing done."""
+        self.leave(reason, self.cia)
+
+    def exit_unless_available(self, facility: Facility) -> None:
+        """Stop before this instruction if FSCR denies ``facility`` to problem state."""
+        if self.problem_state:
+            available = self[FSCR] & facility.fscr_bit
+            self.exit_if(available.eq(0), Exit.unavailable(facility))
 
     # What several instructions do in the same way.
 
@@ -150,7 +168,9 @@ class Trace:
 
     def record(self, result: Value) -> None:
         """Set CR0 by comparing ``result`` with zero, as Rc=1 asks."""
-        self.set_cr_field(None, result.slt(0), self.const(0).slt(result), result.eq(0))
+        if not self.sf:
+            result = result.trunc(32)
+        self.set_cr_field(None, result.slt(0), result.coerce(0).slt(result), result.eq(0))
 
     def overflow(self, ov: Value, ov32: Value) -> None:
         """Set OV, OV32 and the sticky SO, if OE=1."""

@@ -7,7 +7,7 @@ from papvmm.engine.python.handlers import Operation, operation
 from papvmm.engine.stops import Stop, StopReason
 from papvmm.isa.decode import decode
 from papvmm.isa.ir import Exit
-from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE, MSR_PR
+from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE, MSR_PR, MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, ArchState
 from papvmm.memory.guest_memory import GuestMemory
 
@@ -20,20 +20,23 @@ WORDS: Final = 1 << 16
 
 
 class Mode:
-    """What is derived from code for one byte order and one privilege."""
+    """What is derived from code for one byte order, privilege and width of addresses."""
 
-    def __init__(self, *, little_endian: bool, problem_state: bool) -> None:
+    def __init__(self, *, little_endian: bool, problem_state: bool, sf: bool) -> None:
         self.fetch: Final = fetcher(little_endian=little_endian)
         self.operations: Final[dict[int, Operation]] = {}
         self._little_endian: Final = little_endian
         self._problem_state: Final = problem_state
+        self._sf: Final = sf
 
     def prepare(self, word: int) -> Operation | None:
         """Return what executes a word, or None if it is none of our instructions."""
         decoded = decode(word)
         if decoded is None:
             return None
-        template = decoded.instruction.template(decoded.statics, problem_state=self._problem_state)
+        template = decoded.instruction.template(
+            decoded.statics, problem_state=self._problem_state, sf=self._sf
+        )
         if len(self.operations) == WORDS:
             self.operations.clear()
         prepared = operation(decoded, template, little_endian=self._little_endian)
@@ -59,11 +62,13 @@ class PythonExecutor:
         return self._interpret(self._mode(msr), self._q[_NOW], budget)
 
     def _mode(self, msr: int) -> Mode:
-        key = msr & (MSR_LE | MSR_PR)
+        key = msr & (MSR_LE | MSR_PR | MSR_SF)
         mode = self._modes.get(key)
         if mode is None:
             mode = self._modes[key] = Mode(
-                little_endian=bool(key & MSR_LE), problem_state=bool(key & MSR_PR)
+                little_endian=bool(key & MSR_LE),
+                problem_state=bool(key & MSR_PR),
+                sf=bool(key & MSR_SF),
             )
         return mode
 

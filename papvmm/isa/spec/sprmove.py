@@ -21,7 +21,6 @@ from papvmm.isa.state import (
     CELLS,
     CTRL,
     DEC_EXPIRY,
-    FSCR,
     IC_OFFSET,
     LPCR,
     LPCR_LD,
@@ -189,12 +188,13 @@ def _check_facility(cpu: Trace, spr: Spr, access: Access) -> None:
     if spr.facility is Facility.PM:
         _check_performance_monitor(cpu, spr, access)
     elif spr.facility is not None:
-        available = cpu[FSCR] & spr.facility.fscr_bit
-        cpu.exit_if(available.eq(0), Exit.unavailable(spr.facility))
+        cpu.exit_unless_available(spr.facility)
 
 
 def _check_performance_monitor(cpu: Trace, spr: Spr, access: Access) -> None:
-    """Apply MMCR0[PMCC]: who may see and change the counters (Book III, 9.4.4)."""
+    """Apply MMCR0[PMCC]: what problem state may see and change (Book III, 9.4.4)."""
+    if not cpu.problem_state:
+        return
     pmcc0, pmcc1 = cpu[MMCR0].bit(44), cpu[MMCR0].bit(45)
     refused = ~pmcc0 & pmcc1
     if spr.name in ("PMC5", "PMC6"):
@@ -209,15 +209,14 @@ def _reachable(cpu: Trace, access: Access, illegal: tuple[int, ...]) -> Spr | No
     number = cpu.static(SPR)
     spr = SPRS.get(number)
     if cpu.problem_state and is_privileged(number):
-        cpu.privileged()
+        cpu.refuse(Exit.PRIVILEGED)
     elif spr is not None and spr.facility is Facility.TM:
-        cpu.leave(Exit.FACILITY_TM, cpu.cia)
+        cpu.refuse(Exit.FACILITY_TM)
     elif spr is not None and access in spr.access:
-        if cpu.problem_state:
-            _check_facility(cpu, spr, access)
+        _check_facility(cpu, spr, access)
         return spr
     elif cpu.problem_state or number in illegal:
-        cpu.leave(Exit.ILLEGAL, cpu.cia)
+        cpu.refuse(Exit.ILLEGAL)
     return None
 
 

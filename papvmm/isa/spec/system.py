@@ -2,18 +2,37 @@
 
 from typing import Final
 
-from papvmm.isa.forms import d_form, sc_form, x_form
-from papvmm.isa.instruction import Section
+from papvmm.isa.facilities import Facility
+from papvmm.isa.forms import d_form, sc_form, scv_form, x_form
+from papvmm.isa.instruction import Privilege, Section
 from papvmm.isa.ir import Exit
+from papvmm.isa.msr import (
+    MSR_DR,
+    MSR_EE,
+    MSR_GUEST,
+    MSR_HV,
+    MSR_IR,
+    MSR_LE,
+    MSR_ME,
+    MSR_PR,
+    MSR_RI,
+    MSR_SF,
+    MSR_TM,
+    MSR_TS,
+)
 from papvmm.isa.operands import L15, LEV, RA, RB, RS, RT, SI, TO
-from papvmm.isa.state import MSR, SRR0, SRR1
+from papvmm.isa.state import CTR, LR, MSR, SRR0, SRR1
 from papvmm.isa.trace import Trace
 from papvmm.isa.value import Value
 
 section: Final = Section()
 
-MSR_EE_RI: Final = 0x8002
-"""What mtmsrd with L=1 changes."""
+PRIVILEGED: Final = Privilege.SUPERVISOR
+
+KEPT_BY_RETURN: Final = MSR_ME | MSR_HV | MSR_TS | MSR_TM
+"""MSR bits that a guest's rfid leaves alone."""
+KEPT_BY_MTMSRD: Final = KEPT_BY_RETURN | MSR_LE
+KEPT_BY_MTMSR: Final = KEPT_BY_MTMSRD | (MSR_SF | 0x7FFF_FFFF << 32)
 
 
 def _trap(cpu: Trace, a: Value, b: Value) -> None:
@@ -55,24 +74,69 @@ def sc(cpu: Trace) -> None:
     cpu.leave(Exit.HYPERCALL if cpu.static(LEV) else Exit.SYSTEM_CALL, cpu.nia)
 
 
-@section.define("rfid", x_form(19, 18), is_privileged=True)
+@section.define("scv LEV7", scv_form(17))
+def scv(cpu: Trace) -> None:
+    """System Call Vectored: where FSCR allows it, it is not built yet."""
+    cpu.exit_unless_available(Facility.SCV)
+    cpu.refuse(Exit.NOT_BUILT)
+
+
+def _set_msr(cpu: Trace, source: Value, kept: int) -> None:
+    """Set MSR from ``source`` but for the bits to keep; PR=1 implies EE, IR and DR."""
+    implied = ((source & MSR_PR).ne(0)).select(MSR_EE | MSR_IR | MSR_DR, source.coerce(0))
+    changed = MSR_GUEST & ~kept
+    cpu[MSR] = (cpu[MSR] & ~changed) | ((source | implied) & changed)
+
+
+def _return(cpu: Trace, msr: Value, address: Value) -> None:
+    """Continue at ``address`` with another MSR, which says how wide addresses are."""
+    _set_msr(cpu, msr, KEPT_BY_RETURN)
+    target = address & ~3
+    cpu.leave(Exit.CONTEXT, (msr & MSR_SF).ne(0).select(target, target & 0xFFFF_FFFF))
+
+
+@section.define("rfid", x_form(19, 18), privilege=PRIVILEGED)
 def rfid(cpu: Trace) -> None:
     """Return From Interrupt Doubleword."""
-    cpu[MSR] = cpu[SRR1]
-    cpu.leave(Exit.CONTEXT, cpu[SRR0] & ~3)
+    _return(cpu, cpu[SRR1], cpu[SRR0])
 
 
-@section.define("mtmsrd RS,L15", x_form(31, 178), is_privileged=True)
-def mtmsrd(cpu: Trace) -> None:
-    """Move To Machine State Register Doubleword."""
+@section.define("rfscv", x_form(19, 82), privilege=PRIVILEGED)
+def rfscv(cpu: Trace) -> None:
+    """Return From System Call Vectored."""
+    _return(cpu, cpu[CTR], cpu[LR])
+
+
+section.define_refused(
+    "hrfid",
+    x_form(19, 274),
+    "Hypervisor Return From Interrupt Doubleword.",
+    privilege=Privilege.HYPERVISOR,
+)
+section.define_refused("stop", x_form(19, 370), "Stop.", privilege=PRIVILEGED)
+
+
+def _move_to_msr(cpu: Trace, kept: int) -> None:
     if cpu.static(L15):
-        cpu[MSR] = (cpu[MSR] & ~MSR_EE_RI) | (cpu[RS] & MSR_EE_RI)
+        cpu[MSR] = (cpu[MSR] & ~(MSR_EE | MSR_RI)) | (cpu[RS] & (MSR_EE | MSR_RI))
     else:
-        cpu[MSR] = cpu[RS]
+        _set_msr(cpu, cpu[RS], kept)
     cpu.leave(Exit.CONTEXT, cpu.nia)
 
 
-@section.define("mfmsr RT", x_form(31, 83), is_privileged=True)
+@section.define("mtmsr RS,L15", x_form(31, 146), privilege=PRIVILEGED)
+def mtmsr(cpu: Trace) -> None:
+    """Move To Machine State Register: the low word, but for ME and LE."""
+    _move_to_msr(cpu, KEPT_BY_MTMSR)
+
+
+@section.define("mtmsrd RS,L15", x_form(31, 178), privilege=PRIVILEGED)
+def mtmsrd(cpu: Trace) -> None:
+    """Move To Machine State Register Doubleword: all but ME, LE and HV."""
+    _move_to_msr(cpu, KEPT_BY_MTMSRD)
+
+
+@section.define("mfmsr RT", x_form(31, 83), privilege=PRIVILEGED)
 def mfmsr(cpu: Trace) -> None:
     """Move From Machine State Register."""
     cpu[RT] = cpu[MSR]

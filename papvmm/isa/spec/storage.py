@@ -1,0 +1,116 @@
+"""Caches, ordering and translation (Power ISA v3.0B, Book II, 4; Book III, 5.9).
+
+Storage accesses happen in program order here, and stores reach instruction fetches at once,
+so ordering them takes nothing.
+"""
+
+from typing import Final
+
+from papvmm.isa.forms import Form, x_form
+from papvmm.isa.instruction import Privilege, Section
+from papvmm.isa.ir import Exit
+from papvmm.isa.operands import L9
+from papvmm.isa.spec.fixedload import effective_address, sum_address
+from papvmm.isa.trace import Trace
+
+section: Final = Section()
+
+LINE: Final = 128
+"""Bytes in a cache block, as dcbz knows it."""
+
+PTESYNC: Final = 2
+
+
+def _nothing(syntax: str, form: Form, title: str, privilege: Privilege = Privilege.NONE) -> None:
+    def describe(_cpu: Trace) -> None:
+        return
+
+    describe.__doc__ = title
+    section.define(syntax, form, privilege=privilege)(describe)
+
+
+_nothing("dcbt RA0,RB,TH", x_form(31, 278), "Data Cache Block Touch.")
+_nothing("dcbtst RA0,RB,TH", x_form(31, 246), "Data Cache Block Touch for Store.")
+_nothing("icbt CT,RA0,RB", x_form(31, 22), "Instruction Cache Block Touch.")
+_nothing("isync", x_form(19, 150), "Instruction Synchronize.")
+_nothing("eieio", x_form(31, 854), "Enforce In-order Execution of I/O.")
+_nothing("tlbsync", x_form(31, 566), "TLB Synchronize.", Privilege.SUPERVISOR)
+_nothing("cpabort", x_form(31, 838), "Copy-Paste Abort.")
+
+for _xo in (530, 562, 594, 626, 658, 690, 722, 754):
+    _nothing(f"reserved_nop_{_xo}", x_form(31, _xo), "Reserved no-op.")
+
+
+@section.define("sync L9", x_form(31, 598))
+def sync(cpu: Trace) -> None:
+    """Synchronize: heavyweight, lwsync (L=1) and ptesync (L=2), which is privileged."""
+    if cpu.static(L9) == PTESYNC and cpu.problem_state:
+        cpu.refuse(Exit.PRIVILEGED)
+
+
+def _touches(syntax: str, form: Form, title: str) -> None:
+    """Add an operation that is treated as a load of its block, as for storage interrupts."""
+
+    def describe(cpu: Trace) -> None:
+        cpu.load(effective_address(cpu), 8)
+
+    describe.__doc__ = title
+    section.define(syntax, form)(describe)
+
+
+_touches("dcbst RA0,RB", x_form(31, 54), "Data Cache Block Store.")
+_touches("dcbf RA0,RB,L9", x_form(31, 86), "Data Cache Block Flush.")
+_touches("icbi RA0,RB", x_form(31, 982), "Instruction Cache Block Invalidate.")
+
+
+@section.define("dcbz RA0,RB", x_form(31, 1014))
+def dcbz(cpu: Trace) -> None:
+    """Data Cache Block set to Zero."""
+    block = cpu.address(sum_address(cpu) & -LINE)
+    for offset in range(0, LINE, 16):
+        cpu.store(block + offset, cpu.const(0, 128))
+
+
+for _row in (
+    ("slbie RB", 434, "SLB Invalidate Entry."),
+    ("slbieg RS,RB", 466, "SLB Invalidate Entry Global."),
+    ("slbia IH", 498, "SLB Invalidate All."),
+    ("slbmte RS,RB", 402, "SLB Move To Entry."),
+    ("slbmfev RT,RB", 851, "SLB Move From Entry VSID."),
+    ("slbmfee RT,RB", 915, "SLB Move From Entry ESID."),
+    ("slbsync", 338, "SLB Synchronize."),
+    ("tlbie RB,RS,RIC,PRS,R", 306, "TLB Invalidate Entry."),
+    ("tlbiel RB,RS,RIC,PRS,R", 274, "TLB Invalidate Entry Local."),
+    ("msgsndp RB", 142, "Message Send Privileged."),
+    ("msgclrp RB", 174, "Message Clear Privileged."),
+):
+    section.define_refused(_row[0], x_form(31, _row[1]), _row[2], privilege=Privilege.SUPERVISOR)
+section.define_refused(
+    "slbfee. RT,RB",
+    x_form(31, 979).dotted,
+    "SLB Find Entry ESID.",
+    privilege=Privilege.SUPERVISOR,
+)
+
+# The segment registers of 32-bit processors are gone, but moving them is privileged still.
+for _syntax, _xo in (
+    ("mtsrd SR,RS", 82), ("mtsrdin RS,RB", 114), ("mtsr SR,RS", 210), ("mtsrin RS,RB", 242),
+    ("mfsr RT,SR", 595), ("mfsrin RT,RB", 659),
+):  # fmt: skip
+    section.define_refused(
+        _syntax,
+        x_form(31, _xo),
+        "Move Segment Register.",
+        reason=Exit.ILLEGAL,
+        privilege=Privilege.SUPERVISOR,
+    )
+section.define_refused("wait WC", x_form(31, 30), "Wait.")
+section.define_refused("copy RA0,RB", x_form(31, 774), "Copy.")
+section.define_refused("paste. RA0,RB", x_form(31, 902).dotted, "Paste.")
+
+for _name, _xo, _title in (
+    ("msgsnd RB", 206, "Message Send."),
+    ("msgclr RB", 238, "Message Clear."),
+    ("msgsync", 886, "Message Synchronize."),
+):
+    section.define_refused(_name, x_form(31, _xo), _title, privilege=Privilege.HYPERVISOR)
