@@ -1,15 +1,28 @@
 """What a machine is made from; every field is what a user may say."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
 from papvmm.errors import BadInput
 
 MIB: Final = 1 << 20
 MOST_VCPUS: Final = 64
 LEAST_MEMORY: Final = 64 << 10
 MOST_MEMORY: Final = 64 << 30
+
+
+_UNITS: Final = {"": MIB, "K": 1 << 10, "M": MIB, "G": 1 << 30}
+
+
+def parse_size(text: str) -> int:
+    """Read ``256``, ``256M``, ``1G`` or ``128K``: bytes, a bare number being MiB as in QEMU."""
+    match = re.fullmatch(r"(?:size=)?(\d+)([KMG]?)", text, re.IGNORECASE)
+    if match is None:
+        raise BadInput(f"{text!r} is no memory size; write 256, 256M or 1G")
+    return int(match[1]) * _UNITS[match[2].upper()]
 
 
 class AreasOnReset(Enum):
@@ -48,13 +61,14 @@ class MachineConfig:
 
     memory_size: int = 512 * MIB
     vcpus: int = 1
+    accel: str = "python"
     hv: str = "kvm"
     hv_page: int = 4096
     kernel: File | None = None
     initrd: File | None = None
     append: str = ""
     next_kernels: tuple[File, ...] = ()
-    kernel_addr: int = 0x400000
+    kernel_addr: int = DEFAULT_KERNEL_ADDR
     areas_on_reset: AreasOnReset = AreasOnReset.UNREGISTER
     reset_dtl_len: int = 48
     on_reboot: OnReboot = OnReboot.RESET

@@ -32,6 +32,13 @@ class VcpuCrashed:
 
 
 @dataclass(frozen=True, slots=True)
+class HostCrashed:
+    """The modelled hypervisor crashed, as KVM before v3.7 could be made to."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoProgress:
     """Every vcpu waits, and neither a timer nor anybody outside can wake one."""
 
@@ -50,4 +57,6 @@ class Paused:
     why: str
 
 
-Outcome: TypeAlias = PoweredOff | GuestReset | Panicked | VcpuCrashed | NoProgress | Quit | Paused
+Outcome: TypeAlias = (
+    PoweredOff | GuestReset | Panicked | VcpuCrashed | HostCrashed | NoProgress | Quit | Paused
+)

@@ -27,6 +27,10 @@ class Scheduler:
         """The vcpus that are ready, in the order of their turns."""
         return tuple(self._ready)
 
+    def knows(self, vcpu: Vcpu) -> bool:
+        """Tell whether a vcpu runs, or is ready."""
+        return vcpu is self.current or vcpu.vcpu_id in self._ready_since
+
     def add(self, vcpu: Vcpu, since: int | None = None) -> None:
         """Put a vcpu that can run at the end of the queue; it was ready at count ``since``."""
         self._ready.append(vcpu)

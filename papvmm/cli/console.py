@@ -1,0 +1,94 @@
+"""The guest's console on the process's stdin and stdout."""
+
+import asyncio
+import os
+import stat
+import sys
+import termios
+import tty
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+ESCAPE: Final = 0x01
+"""^A begins a command, as with QEMU's -nographic: ^A x quits, ^A ^A is ^A, ^A h lists them."""
+
+HELP: Final = b"\r\n^A h  this help\r\n^A x  quit papvmm\r\n^A ^A send ^A\r\n"
+CHUNK: Final = 65536
+
+
+class Console:
+    """Feeds stdin to ``keys`` and shows ``show(bytes)`` on stdout; restores the terminal.
+
+    The end of input stops nothing. ``is_terminal`` tells whether somebody types.
+    """
+
+    def __init__(self, keys: Callable[[bytes], None], leave: Callable[[], None]) -> None:
+        self._keys: Final = keys
+        self._leave: Final = leave
+        self._stdin: Final = 0
+        self._stdout: Final = 1
+        self._escaped = False
+        self._saved: list[int | list[bytes | int]] | None = None
+        self._reads = False
+        self.is_terminal: Final = os.isatty(self._stdin)
+
+    async def __aenter__(self) -> Self:
+        if sys.stdin is None:
+            return self
+        if self.is_terminal:
+            self._saved = termios.tcgetattr(self._stdin)
+            tty.setcbreak(self._stdin)
+        if stat.S_ISREG(os.fstat(self._stdin).st_mode):
+            self._keys(sys.stdin.buffer.read())
+        elif os.fstat(self._stdin).st_rdev != os.stat(os.devnull).st_rdev:
+            asyncio.get_running_loop().add_reader(self._stdin, self._read)
+            self._reads = True
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop_reading()
+        if self._saved is not None:
+            termios.tcsetattr(self._stdin, termios.TCSADRAIN, self._saved)
+
+    def show(self, characters: bytes) -> None:
+        """Write the guest's characters to stdout, at once."""
+        left = memoryview(characters)
+        while left:
+            left = left[os.write(self._stdout, left) :]
+
+    def _read(self) -> None:
+        keys = os.read(self._stdin, CHUNK)
+        if not keys:
+            self._stop_reading()
+        elif self.is_terminal:
+            self._keys(self._without_commands(keys))
+        else:
+            self._keys(keys)
+
+    def _stop_reading(self) -> None:
+        if self._reads:
+            asyncio.get_running_loop().remove_reader(self._stdin)
+            self._reads = False
+
+    def _without_commands(self, keys: bytes) -> bytes:
+        typed = bytearray()
+        for key in keys:
+            if self._escaped:
+                self._escaped = False
+                if key == ESCAPE:
+                    typed.append(key)
+                elif key in b"xX":
+                    self._leave()
+                else:
+                    self.show(HELP)
+            elif key == ESCAPE:
+                self._escaped = True
+            else:
+                typed.append(key)
+        return bytes(typed)

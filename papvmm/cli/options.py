@@ -1,0 +1,92 @@
+"""Options that several commands take, in QEMU's spellings, and how their values are read."""
+
+import re
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
+from papvmm.errors import BadInput
+from papvmm.machine.config import File, OnReboot, parse_size
+
+
+def read_file(path: str) -> File:
+    """Read a file that the user named; BadInput says in one line why it can't be read."""
+    try:
+        return File(path, Path(path).read_bytes())
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+
+
+def memory_size(text: str) -> int:
+    """Read a size in bytes, as ``parse_size`` does."""
+    try:
+        return parse_size(text)
+    except BadInput as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def cpu_count(text: str) -> int:
+    """Read ``4`` or ``cpus=4``; one thread a core is all there is."""
+    match = re.fullmatch(r"(?:cpus=)?(\d+)((?:,(?:cores|threads|sockets|maxcpus)=\d+)*)", text)
+    if match is None:
+        raise ArgumentTypeError(f"{text!r} is no vcpu count; write 4 or cpus=4")
+    if re.search(r"threads=(?!1\b)", match[2]):
+        raise ArgumentTypeError("vcpus have one thread each: leave threads= out")
+    return int(match[1])
+
+
+def machine_type(text: str) -> int:
+    """Read ``pseries[,kernel-addr=ADDRESS]`` and return the kernel's load address."""
+    name, *properties = text.split(",")
+    if not re.fullmatch(r"pseries(-[\d.]+)?", name):
+        raise ArgumentTypeError(f"there is no machine {name!r}: papvmm is a pseries")
+    address = DEFAULT_KERNEL_ADDR
+    for item in properties:
+        key, _, value = item.partition("=")
+        if key == "kernel-addr":
+            address = number(value)
+        elif not re.fullmatch(r"cap-[a-z0-9-]+|accel|x-vof|usb|vsmt|ic-mode", key):
+            raise ArgumentTypeError(f"the pseries machine has no property {key!r}")
+    return address
+
+
+def rtc_base(text: str) -> int | None:
+    """Read ``base=utc`` (None: the host's date) or ``base=2006-06-17[T16:01:21]`` (seconds)."""
+    base = text.removeprefix("base=").partition(",")[0]
+    if base in ("utc", "localtime"):
+        return None
+    try:
+        moment = datetime.fromisoformat(base)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r}: write base=utc or base=2006-06-17T16:01:21") from None
+    return int(moment.replace(tzinfo=UTC).timestamp())
+
+
+def reboot_action(text: str) -> OnReboot:
+    """Read ``reboot=reset|shutdown|pause``."""
+    key, _, value = text.partition("=")
+    if key != "reboot" or value not in {action.value for action in OnReboot}:
+        raise ArgumentTypeError(f"{text!r}: write reboot=reset, reboot=shutdown or reboot=pause")
+    return OnReboot(value)
+
+
+def number(text: str) -> int:
+    """Read a number in C notation."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no number") from None
+
+
+def one_of(what: str, *known: str) -> Callable[[str], str]:
+    """Return a reader of one of the ``known`` names, which may be followed by properties."""
+
+    def read(text: str) -> str:
+        name = text.partition(",")[0]
+        if name.lower() not in {one.lower() for one in known}:
+            raise ArgumentTypeError(f"{what} {text!r} is not there; there is {', '.join(known)}")
+        return name
+
+    return read

@@ -1,0 +1,116 @@
+"""``papvmm run``: boot an ELF guest, with the options people know from QEMU."""
+
+import asyncio
+import signal
+import time
+from argparse import ArgumentParser, Namespace
+from contextlib import AsyncExitStack
+
+from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
+from papvmm.cli import options
+from papvmm.cli.console import Console
+from papvmm.cli.loop import run_loop
+from papvmm.cli.outcome import explain
+from papvmm.errors import BadInput
+from papvmm.machine.builder import boot
+from papvmm.machine.config import AreasOnReset, MachineConfig, OnReboot
+from papvmm.machine.guest import Guest
+from papvmm.machine.machine import Machine
+from papvmm.machine.outcome import Outcome
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options of ``papvmm run``."""
+    add = parser.add_argument
+    add("image", nargs="?", metavar="ELF", help="the kernel: an ELF64 ppc64 image")
+    add("-kernel", metavar="ELF", help="the same, as QEMU spells it")
+    add("-initrd", metavar="FILE", help="initial RAM disk")
+    add("-append", metavar="TEXT", default="", help="kernel command line (/chosen/bootargs)")
+    add("-qmp", metavar="unix:PATH", help="control socket: unix:PATH[,server=on,wait=off]")
+    add("-S", action="store_true", help="start paused: QMP's cont lets the guest run")
+    add("-rtc", type=options.rtc_base, metavar="base=…", help="date: base=utc or base=DATE")
+    add("-action", type=options.reboot_action, metavar="reboot=…", default=OnReboot.RESET,
+        help="what a reset by the guest does: reboot=reset, shutdown or pause")  # fmt: skip
+    add("-no-reboot", action="store_true", help="the same as -action reboot=shutdown")
+    add("-nographic", action="store_true", help="accepted: there is no graphic display")
+    add("-nodefaults", action="store_true", help="accepted: there are no default devices")
+    add("-display", type=options.one_of("a display", "none"), help="none")
+    add("-serial", type=options.one_of("a console", "stdio", "mon:stdio", "none"),
+        default="stdio", help="stdio or none")  # fmt: skip
+    add("-name", metavar="TEXT", help="a name for the guest, for people")
+    add("--next-kernel", metavar="ELF", action="append", default=[],
+        help="load this image at the next reset instead; repeatable, one a reset")  # fmt: skip
+    add("--timeout", type=float, metavar="SECONDS", help="stop after this much host time")
+    add_machine_arguments(parser)
+
+
+def add_machine_arguments(parser: ArgumentParser) -> None:
+    """Add what describes the machine and its hypervisor."""
+    add = parser.add_argument
+    add("-m", type=options.memory_size, default=512 << 20, metavar="SIZE",
+        help="RAM, in MiB or with a K, M or G (default 512)")  # fmt: skip
+    add("-smp", type=options.cpu_count, default=1, metavar="N", help="vcpus (default 1)")
+    add("-machine", "-M", type=options.machine_type, default=DEFAULT_KERNEL_ADDR,
+        metavar="pseries[,…]", help="pseries[,kernel-addr=ADDRESS]")  # fmt: skip
+    add("-cpu", type=options.one_of("a processor", "POWER9"), default="POWER9", help="POWER9")
+    add("-accel", type=options.one_of("an engine", "python"), default="python",
+        help="python: the Python engine")  # fmt: skip
+    add("--hv", default="kvm", choices=("kvm-3.6", "kvm-3.7", "kvm", "papr"),
+        help="whose rules for the areas: the hypervisor's level (default kvm)")  # fmt: skip
+    add("--hv-page", type=options.memory_size, default=4096, metavar="4K|64K",
+        help="host page behind guest RAM: the granule in which areas are pinned")  # fmt: skip
+    add("--areas-on-reset", type=AreasOnReset, default=AreasOnReset.UNREGISTER,
+        choices=tuple(AreasOnReset), metavar="unregister|keep",
+        help="what a reset does with the registered areas (default unregister)")  # fmt: skip
+    add("--reset-dtl-len", type=options.number, default=48, metavar="N",
+        help="length that a reset unregisters the log with; 0 is what kvm-3.7 refuses")  # fmt: skip
+    add("--seed", type=options.number, default=1, metavar="N",
+        help="seed of the guest's random numbers (default 1)")  # fmt: skip
+
+
+def config_from(args: Namespace) -> MachineConfig:
+    """Return the machine that the options describe."""
+    image = args.kernel or args.image
+    if image is None:
+        raise BadInput("no kernel: give an ELF image, as in papvmm run guest.elf")
+    return MachineConfig(
+        memory_size=args.m,
+        vcpus=args.smp,
+        hv=args.hv,
+        hv_page=args.hv_page,
+        kernel=options.read_file(image),
+        initrd=options.read_file(args.initrd) if args.initrd else None,
+        append=args.append,
+        next_kernels=tuple(map(options.read_file, args.next_kernel)),
+        kernel_addr=args.machine,
+        areas_on_reset=args.areas_on_reset,
+        reset_dtl_len=args.reset_dtl_len,
+        on_reboot=OnReboot.SHUTDOWN if args.no_reboot else args.action,
+        seed=args.seed,
+        rtc_base=int(time.time()) if args.rtc is None else args.rtc,
+    )
+
+
+def run(args: Namespace) -> int:
+    """Run the guest to its end."""
+    guest = boot(config_from(args))
+    outcome = run_loop(_run(guest, args))
+    return explain(outcome, guest)
+
+
+async def _run(guest: Guest, args: Namespace) -> Outcome:
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        console = Console(guest.console.feed, lambda: machine.quit("console"))
+        machine = Machine(guest, attended=args.qmp is not None, pace=console.is_terminal)
+        await stack.enter_async_context(machine)
+        for caught in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(caught, machine.quit, caught.name)
+        if args.serial != "none":
+            guest.console.output = console.show
+            await stack.enter_async_context(console)
+        if args.timeout is not None:
+            loop.call_later(args.timeout, machine.quit, "timeout")
+        if not args.S:
+            machine.resume()
+        return await machine.end()

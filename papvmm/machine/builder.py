@@ -1,0 +1,68 @@
+"""From a configuration to a guest: the one place that knows what a machine is made of."""
+
+from importlib.resources import files
+
+from papvmm.boot.elf import LoadedImage, load_elf
+from papvmm.boot.image import Places, load_image
+from papvmm.clock import VirtualClock
+from papvmm.engine.engine import Engine
+from papvmm.engine.processor import Processor
+from papvmm.engine.python.executor import PythonExecutor
+from papvmm.isa.state import DARN_SEED, ArchState
+from papvmm.machine.config import File, MachineConfig
+from papvmm.machine.guest import Guest
+from papvmm.memory.door import HypervisorDoor
+from papvmm.memory.guest_memory import GuestMemory
+from papvmm.papr.device_tree import pseries
+from papvmm.papr.fdt import flatten
+from papvmm.papr.hcalls import hypercalls
+from papvmm.trace.hub import Tracer
+from papvmm.vcpu.vcpu import Vcpu
+from papvmm.vpa.areas import VcpuAreas
+from papvmm.vpa.levels import level_named
+
+
+def boot(config: MachineConfig) -> Guest:
+    """Return a guest that is about to execute its first instruction."""
+    guest = build(config)
+    guest.boot()
+    return guest
+
+
+def build(config: MachineConfig) -> Guest:
+    """Return a guest without anything in its RAM, none of whose vcpus has started."""
+    memory = GuestMemory(config.memory_size)
+    door = HypervisorDoor(memory, VirtualClock(), Tracer())
+    level = level_named(config.hv)
+    vcpus = [
+        Vcpu(
+            vcpu_id,
+            engine(config, vcpu_id, memory),
+            VcpuAreas(vcpu_id, level, config.hv_page, door),
+        )
+        for vcpu_id in range(config.vcpus)
+    ]
+    return Guest(config, door, vcpus, hypercalls(), load_kernel)
+
+
+def engine(config: MachineConfig, vcpu_id: int, memory: GuestMemory) -> Engine:
+    """Return the engine of one vcpu."""
+    state = ArchState()
+    state.write(DARN_SEED, config.seed + vcpu_id)
+    return Processor(PythonExecutor(state, memory), memory)
+
+
+def load_kernel(guest: Guest, kernel: File) -> LoadedImage:
+    """Put an image, its initrd and the device tree into RAM, and start the boot vcpu there."""
+    config = guest.config
+    image = load_elf(kernel.name, kernel.data, config.kernel_addr)
+    vcpu_ids = [vcpu.vcpu_id for vcpu in guest.vcpus]
+
+    def describe(places: Places) -> bytes:
+        return flatten(pseries(config.memory_size, vcpu_ids, config.append, places))
+
+    initrd = None if config.initrd is None else config.initrd.data
+    rtas = files("papvmm").joinpath("images/rtas.bin").read_bytes()
+    info = load_image(guest.memory, image, initrd, rtas, describe)
+    guest.vcpus[0].start(info.entry, info.r3, info.r4)
+    return image

@@ -1,0 +1,314 @@
+"""The synchronous half of a machine: a guest, and what happens to it, in exact order.
+
+Nothing here waits or asks what time it is, so a run is a function of the configuration and
+of the inputs. ``Machine`` decides when to call it, and serves everybody else in between.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, assert_never
+
+from papvmm.boot.elf import LoadedImage
+from papvmm.clock import VirtualClock, ticks_at
+from papvmm.devices.random_source import RandomSource
+from papvmm.devices.rtc import Rtc
+from papvmm.devices.vty import Vty
+from papvmm.engine.exits import Breakpoint, BudgetSpent, Crash, ExitReason, NotBuilt, PaprHcall
+from papvmm.engine.inputs import decrementer_due, end_slice
+from papvmm.isa.state import CIA, MSR, NOW, TB_OFFSET
+from papvmm.machine.config import AreasOnReset, File, MachineConfig, OnReboot
+from papvmm.machine.outcome import (
+    GuestReset,
+    NoProgress,
+    Outcome,
+    Panicked,
+    Paused,
+    PoweredOff,
+    VcpuCrashed,
+)
+from papvmm.machine.reset import Refusal, unregister_all
+from papvmm.machine.scheduler import Scheduler
+from papvmm.memory.door import HypervisorDoor
+from papvmm.memory.guest_memory import GuestMemory
+from papvmm.papr.hcall import (
+    Cede,
+    Continue,
+    GuestPanic,
+    HypercallTable,
+    PowerOff,
+    Reboot,
+    StopSelf,
+    Then,
+    Wake,
+    YieldTo,
+)
+from papvmm.trace.events import MachineReset, VcpuEntered, VcpuLeft
+from papvmm.vcpu.vcpu import Vcpu, VcpuRunState
+from papvmm.vpa.dtl import Dispatch, DispatchReason, PreemptReason
+
+FOREVER: Final = 1 << 62
+"""More instructions than any run completes."""
+
+PHYSICAL_CPU: Final = 0
+"""The physical processor every vcpu is dispatched on."""
+
+
+class Guest:
+    """A guest's RAM, vcpus and devices, as hypercall handlers see them, and its progress."""
+
+    def __init__(
+        self,
+        config: MachineConfig,
+        door: HypervisorDoor,
+        vcpus: Sequence[Vcpu],
+        hypercalls: HypercallTable,
+        load: Callable[["Guest", File], LoadedImage],
+    ) -> None:
+        self.config: Final = config
+        self.door: Final = door
+        self.vcpus: Final = tuple(vcpus)
+        self.scheduler: Final = Scheduler(door.clock, config.slice_counts)
+        self.rtc: Final = Rtc(door.clock, config.rtc_base)
+        self.random: Final = RandomSource(config.seed)
+        self.console: Final = Vty(lambda _: None)
+        self.inside: Vcpu | None = None
+        """The vcpu that has entered the guest and not left it, if any."""
+        self.image: LoadedImage | None = None
+        """The kernel that was loaded last."""
+        self.refusals: tuple[Refusal, ...] = ()
+        """What ONE_REG refused at the last reset."""
+        self._reasons: Final[dict[int, tuple[DispatchReason, PreemptReason]]] = {}
+        """Why each vcpu left the guest, and why it comes back, for levels that log that."""
+        self._hypercalls: Final = hypercalls
+        self._load: Final = load
+        self._by_id: Final = {vcpu.vcpu_id: vcpu for vcpu in vcpus}
+
+    # What hypercall handlers see (HcallContext).
+
+    @property
+    def memory(self) -> GuestMemory:
+        """Guest RAM."""
+        return self.door.memory
+
+    @property
+    def clock(self) -> VirtualClock:
+        """Virtual time."""
+        return self.door.clock
+
+    @property
+    def caller(self) -> Vcpu:
+        """The vcpu whose turn it is: the one that executed ``sc 1``."""
+        assert self.scheduler.current is not None
+        return self.scheduler.current
+
+    def find_vcpu(self, vcpu_id: int) -> Vcpu | None:
+        """Return the vcpu with this id, or None."""
+        return self._by_id.get(vcpu_id)
+
+    # Life.
+
+    def boot(self) -> None:
+        """Load the kernel of this generation and start the boot vcpu; without one, at 0."""
+        for vcpu in self.vcpus:
+            vcpu.power_on()
+            self._reasons[vcpu.vcpu_id] = (DispatchReason.SYSTEM_RESET, PreemptReason.UNUSED)
+        self.load(self.config.kernel_for(self.door.generation))
+        self.scheduler.add(self.vcpus[0])
+
+    def load(self, kernel: File | None) -> None:
+        """Put a kernel into RAM and make the boot vcpu begin there; without one, at 0."""
+        if kernel is None:
+            self.vcpus[0].start(0, 0)
+        else:
+            self.image = self._load(self, kernel)
+
+    def describe(self, gpa: int) -> str:
+        """Return an address as people read it: with the symbol of the kernel it belongs to."""
+        found = None if self.image is None else self.image.locate(gpa)
+        return f"{gpa:#x}" if found is None else f"{gpa:#x} <{found[0]}+{found[1]:#x}>"
+
+    def advance(self, until: int, *, heed: bool = False) -> Outcome | None:
+        """Let the vcpu whose turn it is run up to virtual time ``until`` (a count), at most.
+
+        Return early at the end of its turn, and, if ``heed``, at its next guest exit. What
+        ends or stops the machine is returned; None means that all goes on.
+        """
+        scheduler, vcpu = self.scheduler, self.caller
+        while (most := min(scheduler.left, until - self.clock.count)) > 0:
+            if self.inside is None:
+                self._enter(vcpu)
+            reason = self._run(vcpu, most)
+            match reason:
+                case BudgetSpent():
+                    pass
+                case PaprHcall():
+                    self._leave(vcpu, "hcall")
+                    happened = self._follow(vcpu, self._hypercalls.serve(self))
+                    if happened is not None or heed or scheduler.current is not vcpu:
+                        return happened
+                case Breakpoint():
+                    return Paused("breakpoint")
+                case NotBuilt(cia, word, what):
+                    return VcpuCrashed(vcpu.vcpu_id, cia, what, word)
+                case Crash(cia, why):
+                    return VcpuCrashed(vcpu.vcpu_id, cia, why, None)
+                case _:
+                    assert_never(reason)
+        if scheduler.left == 0:
+            self.end_slice()
+        return None
+
+    def next_turn(self) -> Vcpu | None:
+        """Return the vcpu that runs next, its slice begun; None if every vcpu waits."""
+        self._wake_due()
+        return self.scheduler.current or self.scheduler.next()
+
+    def warp(self) -> Vcpu | None:
+        """Let idle time pass until a timer wakes a vcpu, and return it; None if none will."""
+        timer = self.next_timer()
+        if timer is None:
+            return None
+        self.clock.warp_to(timer)
+        return self.next_turn()
+
+    def run(self, limit: int) -> Outcome:
+        """Run for ``limit`` instructions in one go: the way of a caller without a loop."""
+        stop = self.clock.icount + limit
+        while self.clock.icount < stop:
+            if self.next_turn() is None and self.warp() is None:
+                return NoProgress()
+            happened = self.advance(self.clock.count + stop - self.clock.icount)
+            if happened is not None:
+                return happened
+        return Paused("limit")
+
+    def next_timer(self) -> int | None:
+        """Return the count at which the first decrementer wakes a ceded vcpu, if any does."""
+        ceded = [v for v in self.vcpus if v.run_state is VcpuRunState.CEDED]
+        return min((decrementer_due(vcpu.state) for vcpu in ceded), default=None)
+
+    def end_slice(self) -> None:
+        """End the turn of the vcpu that runs: a guest exit, if it is inside."""
+        vcpu = self.caller
+        if self.inside is vcpu:
+            self._leave(vcpu, "slice")
+        end_slice(vcpu.state)
+        self.scheduler.preempt()
+
+    def reset(self, reason: str) -> None:
+        """Return to the state after power-on, but for RAM, which keeps what it holds.
+
+        The areas outlive the reset too, unless the policy asks for their removal, which the
+        next guest entry of each vcpu carries out before any store.
+        """
+        config, door = self.config, self.door
+        if self.inside is not None:
+            self._leave(self.inside, "reset")
+        if config.areas_on_reset is AreasOnReset.UNREGISTER:
+            self.refusals = unregister_all(self.vcpus, config.reset_dtl_len)
+        door.generation += 1
+        self.scheduler.clear()
+        door.tracer.emit(
+            MachineReset(door.generation, self.clock.icount, reason, config.areas_on_reset.value)
+        )
+        self.boot()
+
+    # Guest entries and exits.
+
+    def _enter(self, vcpu: Vcpu) -> None:
+        state, clock, tracer = vcpu.state, self.clock, self.door.tracer
+        cia = state.read(CIA)
+        dispatch_reason, preempt_reason = self._reasons[vcpu.vcpu_id]
+        vcpu.areas.enter(
+            Dispatch(
+                tb=clock.ticks + state.read(TB_OFFSET),
+                pcpu=PHYSICAL_CPU,
+                stolen=ticks_at(vcpu.stolen_counts),
+                pc=cia,
+                msr=state.read(MSR),
+                dispatch_reason=dispatch_reason,
+                preempt_reason=preempt_reason,
+            )
+        )
+        self.inside = vcpu
+        if tracer.listens:
+            tracer.emit(VcpuEntered(vcpu.vcpu_id, self.door.generation, clock.icount, cia))
+
+    def _leave(self, vcpu: Vcpu, why: str) -> None:
+        tracer = self.door.tracer
+        slice_over = why == "slice"
+        self._reasons[vcpu.vcpu_id] = (
+            DispatchReason.TIME_SLICE,
+            PreemptReason.END_OF_TIME_SLICE if slice_over else PreemptReason.UNUSED,
+        )
+        vcpu.areas.leave()
+        self.inside = None
+        if tracer.listens:
+            cia = vcpu.state.read(CIA)
+            tracer.emit(VcpuLeft(vcpu.vcpu_id, self.door.generation, self.clock.icount, cia, why))
+
+    def _run(self, vcpu: Vcpu, most: int) -> ExitReason:
+        state, clock = vcpu.state, self.clock
+        state.write(NOW, clock.count)
+        reason = vcpu.engine.run(most)
+        now = state.read(NOW)
+        self.scheduler.left -= now - clock.count
+        clock.count = now
+        return reason
+
+    def _follow(self, vcpu: Vcpu, then: Then) -> Outcome | None:
+        """Do what a hypercall asks of the machine."""
+        match then:
+            case Continue():
+                return None
+            case Cede():
+                if decrementer_due(vcpu.state) <= self.clock.count:
+                    vcpu.wake()
+                else:
+                    self._give_up(vcpu)
+                return None
+            case Wake(woken):
+                self.scheduler.add(woken)
+                return None
+            case YieldTo(target):
+                self.end_slice()
+                self.scheduler.favour(target)
+                return None
+            case StopSelf():
+                self._give_up(vcpu)
+                return None
+            case PowerOff():
+                return PoweredOff()
+            case Reboot():
+                return self._reboot()
+            case GuestPanic(message):
+                return Panicked(message)
+            case _:
+                assert_never(then)
+
+    def _give_up(self, vcpu: Vcpu) -> None:
+        """End the slice of a vcpu that waits from now on."""
+        end_slice(vcpu.state)
+        self.scheduler.block()
+
+    def _reboot(self) -> Outcome | None:
+        match self.config.on_reboot:
+            case OnReboot.RESET:
+                self.reset("guest-reset")
+                return None
+            case OnReboot.PAUSE:
+                self.reset("guest-reset")
+                return Paused("guest-reset")
+            case OnReboot.SHUTDOWN:
+                return GuestReset()
+
+    # Who can run.
+
+    def _wake_due(self) -> None:
+        """Queue the ceded vcpus whose decrementer is due, earliest first."""
+        ceded = [v for v in self.vcpus if v.run_state is VcpuRunState.CEDED]
+        dues = [(decrementer_due(vcpu.state), vcpu.vcpu_id) for vcpu in ceded]
+        for due, vcpu_id in sorted(dues):
+            if due <= self.clock.count:
+                vcpu = self._by_id[vcpu_id]
+                vcpu.wake()
+                self.scheduler.add(vcpu, since=due)

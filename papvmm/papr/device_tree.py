@@ -1,0 +1,165 @@
+"""The device tree of the pseries machine: what PAPR has it say, of what papvmm has.
+
+Nothing is advertised that isn't there: no PCI, no interrupt controller, no Open Firmware.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from papvmm.boot.image import Places
+from papvmm.clock import TIMEBASE_HZ
+from papvmm.devices.vty import VTY_UNIT
+from papvmm.papr.fdt import DeviceTree, Node, cells, cells64, strings
+from papvmm.papr.rtas import RTAS_CALLS
+
+CLOCK_HZ: Final = 1_000_000_000
+"""One instruction takes 1 ns of virtual time."""
+
+CACHE_LINE: Final = 128
+CACHE_SIZE: Final = 32 << 10
+DECREMENTER_BITS: Final = 56
+ARCHITECTED_V3_00: Final = 0x0F00_0005
+"""Logical processor version of Power ISA v3.00."""
+
+HYPERTAS_FUNCTIONS: Final = (
+    "hcall-term", "hcall-splpar", "hcall-set-mode", "hcall-sprg0", "hcall-copy", "hcall-random",
+)  # fmt: skip
+"""Names PAPR gives to the sets of hypercalls in ``papr/hcalls``."""
+
+
+class Feature(NamedTuple):
+    """A bit of ibm,pa-features: its byte, and its number there from the most significant."""
+
+    byte: int
+    bit: int
+
+
+PA_FEATURES: Final = {
+    "memory management unit": Feature(0, 0),
+    "floating-point unit": Feature(0, 1),
+    "run latch": Feature(0, 3),
+    "no-execute pages": Feature(0, 6),
+    "cache-inhibited large pages": Feature(1, 2),
+    "little-endian": Feature(5, 0),
+    "radix trees": Feature(40, 0),
+}
+"""Attributes of a POWER9 that kernels look at; transactional memory (22, 0) isn't offered."""
+
+_PA_FEATURES_BYTES: Final = 66
+
+
+def pseries(memory_size: int, vcpu_ids: Sequence[int], bootargs: str, places: Places) -> DeviceTree:
+    """Return the tree of a machine with RAM from 0 and vcpus with these server numbers.
+
+    The first of them boots.
+    """
+    root = Node(
+        "",
+        {
+            "#address-cells": cells(2),
+            "#size-cells": cells(2),
+            "compatible": strings("IBM,pseries", "qemu,pseries"),
+            "model": strings("papvmm"),
+            "device_type": strings("chrp"),
+        },
+        [
+            _chosen(bootargs, places),
+            _rtas(places),
+            Node(
+                "cpus",
+                {"#address-cells": cells(1), "#size-cells": cells(0)},
+                [_cpu(vcpu_id) for vcpu_id in vcpu_ids],
+            ),
+            Node("memory@0", {"device_type": strings("memory"), "reg": cells64(0, memory_size)}),
+            _vdevice(),
+        ],
+    )
+    rtas = places.rtas
+    return DeviceTree(root, ((rtas.start, rtas.end - rtas.start),), vcpu_ids[0])
+
+
+def _chosen(bootargs: str, places: Places) -> Node:
+    console = strings(f"/vdevice/vty@{VTY_UNIT:x}")
+    properties = {
+        "bootargs": strings(bootargs),
+        "stdout-path": console,
+        "linux,stdout-path": console,
+    }
+    if places.initrd is not None:
+        properties["linux,initrd-start"] = cells64(places.initrd.start)
+        properties["linux,initrd-end"] = cells64(places.initrd.end)
+    return Node("chosen", properties)
+
+
+def _rtas(places: Places) -> Node:
+    """Return /rtas.
+
+    It has no linux,rtas-entry, as QEMU's tree has none before firmware runs: bare guests then
+    use H_RTAS, and Linux enters RTAS at its base.
+    """
+    start, end = places.rtas
+    tokens = {call.name: cells(call.token) for call in RTAS_CALLS}
+    properties = {
+        "linux,rtas-base": cells(start),
+        "rtas-size": cells(end - start),
+        "ibm,hypertas-functions": strings(*HYPERTAS_FUNCTIONS),
+        # Linux calls ibm,os-term only where it is known to return.
+        "ibm,extended-os-term": b"",
+    }
+    return Node("rtas", properties | tokens)
+
+
+def _cpu(vcpu_id: int) -> Node:
+    return Node(
+        f"PowerPC,POWER9@{vcpu_id:x}",
+        {
+            "device_type": strings("cpu"),
+            "reg": cells(vcpu_id),
+            "status": strings("okay"),
+            "cpu-version": cells(ARCHITECTED_V3_00),
+            "ibm,ppc-interrupt-server#s": cells(vcpu_id),
+            "ibm,ppc-interrupt-gserver#s": cells(vcpu_id, 0),
+            "clock-frequency": cells(CLOCK_HZ),
+            "timebase-frequency": cells(TIMEBASE_HZ),
+            "ibm,dec-bits": cells(DECREMENTER_BITS),
+            "i-cache-line-size": cells(CACHE_LINE),
+            "i-cache-block-size": cells(CACHE_LINE),
+            "i-cache-size": cells(CACHE_SIZE),
+            "d-cache-line-size": cells(CACHE_LINE),
+            "d-cache-block-size": cells(CACHE_LINE),
+            "d-cache-size": cells(CACHE_SIZE),
+            "ibm,pa-features": _pa_features(),
+            "ibm,purr": cells(1),
+            "ibm,spurr": cells(1),
+            "ibm,vmx": cells(2),
+            "64-bit": b"",
+        },
+    )
+
+
+def _pa_features() -> bytes:
+    attributes = bytearray(_PA_FEATURES_BYTES)
+    for feature in PA_FEATURES.values():
+        attributes[feature.byte] |= 0x80 >> feature.bit
+    return bytes((len(attributes), 0)) + attributes
+
+
+def _vdevice() -> Node:
+    vty = Node(
+        f"vty@{VTY_UNIT:x}",
+        {
+            "device_type": strings("serial"),
+            "compatible": strings("hvterm1"),
+            "reg": cells(VTY_UNIT),
+        },
+    )
+    return Node(
+        "vdevice",
+        {
+            "device_type": strings("vdevice"),
+            "compatible": strings("IBM,vdevice"),
+            "#address-cells": cells(1),
+            "#size-cells": cells(0),
+        },
+        [vty],
+    )
