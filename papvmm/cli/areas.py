@@ -40,7 +40,7 @@ def run(args: Namespace) -> int:
             passed += 1
         else:
             failed += 1
-            print(f"{script.where}: {script.id}: {found}", file=findings)
+            print(f"{script.where}: {script.id!r}: {found}", file=findings)
     if passed or failed:
         print(f"{passed} passed, {failed} failed", file=findings)
     return ExitCode.FINDING if failed else ExitCode.DONE

@@ -89,13 +89,20 @@ def parse_script(line: str, where: str) -> Script:
     return Script(
         where,
         fields.get("id"),
-        level_named(level),
+        _level(level, where),
         _checked(config, "ram", where, range(1, MOST_RAM + 1)),
         _checked(config, "page", where, PAGES),
         _vcpu_ids(config.get("vcpus"), where),
         tuple(ops),
         _expected(fields["exp"], len(ops), where) if "exp" in fields else None,
     )
+
+
+def _level(name: str, where: str) -> Level:
+    try:
+        return level_named(name)
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from error
 
 
 def _object(value: object, what: str) -> Mapping[str, object]:
