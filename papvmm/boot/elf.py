@@ -142,6 +142,12 @@ class _Section(NamedTuple):
     content: memoryview
 
 
+def _processor(machine: str | int) -> str:
+    """Return what people call a processor; pyelftools gives those it knows as strings."""
+    description: str | None = describe_e_machine(machine) if isinstance(machine, str) else None
+    return description or "another processor"
+
+
 def _string(table: bytes, offset: int) -> bytes:
     """Return the string at ``offset`` of a string table, empty if there is none."""
     end = table.find(b"\0", offset, offset + _LONGEST_NAME)
@@ -160,7 +166,7 @@ class _ElfFile:
             self._elf: Final = ELFFile(BytesIO(data))
             header = self._elf.header
             self._type: Final[str | int] = header["e_type"]
-            machine: Final[str] = describe_e_machine(header["e_machine"])
+            machine: Final = _processor(header["e_machine"])
             self._phoff: Final[int] = header["e_phoff"]
             self._phentsize: Final[int] = header["e_phentsize"]
             self._phnum: Final[int] = header["e_phnum"]
