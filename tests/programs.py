@@ -1,7 +1,8 @@
 """Guest programs as text, in RAM of their own, on an engine."""
 
 from papvmm.engine.processor import Processor
-from papvmm.engine.python.executor import PythonExecutor
+from papvmm.engine.python.code_cache import CodeCache
+from papvmm.engine.python.executor import HOT, PythonExecutor
 from papvmm.isa.encode import assemble
 from papvmm.isa.msr import MSR_LE, MSR_ME, MSR_SF
 from papvmm.isa.state import CIA, CTR, GPR, LR, MSR, NOW, ArchState
@@ -10,6 +11,8 @@ from papvmm.memory.guest_memory import GuestMemory
 CODE = 0x1000
 DATA = 0x4000
 RAM = 0x10000
+NEVER = 1 << 60
+"""A threshold of heat that no code reaches: all is interpreted."""
 
 
 def words(text: str) -> list[int]:
@@ -25,13 +28,11 @@ def image(text: str, *, little_endian: bool = False) -> bytes:
 class Program:
     """A processor about to run a program in real mode, supervisor state."""
 
-    def __init__(
-        self, text, *, at=CODE, msr=0, ram=RAM, little_endian=False, hot=None, **registers
-    ):
+    def __init__(self, text, *, at=CODE, msr=0, ram=RAM, little_endian=False, hot=HOT, **registers):
         self.memory = GuestMemory(ram)
         self.memory.write(at, image(text, little_endian=little_endian))
         self.state = ArchState()
-        self.executor = PythonExecutor(self.state, self.memory)
+        self.executor = PythonExecutor(self.state, self.memory, CodeCache(self.memory), hot=hot)
         self.processor = Processor(self.executor, self.memory)
         self.run = self.processor.run
         self.state.write(MSR, MSR_SF | MSR_ME | msr | (MSR_LE if little_endian else 0))

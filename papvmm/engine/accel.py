@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 
 from papvmm.engine.engine import Engine
 from papvmm.engine.processor import Processor
+from papvmm.engine.python.code_cache import CodeCache
 from papvmm.engine.python.executor import PythonExecutor
 from papvmm.isa.state import ArchState
 from papvmm.memory.guest_memory import GuestMemory
@@ -15,7 +16,8 @@ EngineMaker: TypeAlias = Callable[[GuestMemory, int], list[Engine]]
 
 def python_engines(memory: GuestMemory, count: int) -> list[Engine]:
     """Return engines that run guest code in Python."""
-    return [Processor(PythonExecutor(ArchState(), memory), memory) for _ in range(count)]
+    cache = CodeCache(memory)
+    return [Processor(PythonExecutor(ArchState(), memory, cache), memory) for _ in range(count)]
 
 
 ACCELERATORS: Final[Mapping[str, EngineMaker]] = {"python": python_engines}

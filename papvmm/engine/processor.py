@@ -6,7 +6,7 @@ from papvmm.engine.executor import Executor
 from papvmm.engine.exits import Breakpoint, BudgetSpent, Crash, ExitReason, NotBuilt, PaprHcall
 from papvmm.engine.inputs import decrementer_due
 from papvmm.engine.stepper import Stepper
-from papvmm.engine.stops import Stop, StopReason
+from papvmm.engine.stops import FOREVER, Stop, StopReason
 from papvmm.engine.storage import GuestStorage
 from papvmm.isa.interrupts import (
     PROGRAM_ILLEGAL,
@@ -63,7 +63,7 @@ class Processor:
         end = state.read(NOW) + budget
         reason: ExitReason | None = None
         while reason is None:
-            left = end - state.read(NOW)
+            left = min(end - state.read(NOW), FOREVER)
             if left <= 0:
                 return BudgetSpent()
             left = self._admit_interrupts(left)

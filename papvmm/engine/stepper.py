@@ -45,20 +45,15 @@ class Stepper:
 
     def _execute(self, decoded: Decoded, cia: int) -> Exit | None:
         state = self._state
-        helper = decoded.instruction.helper
-        if helper is not None:
+        handler, args = careful_operation(decoded, self.template(decoded))
+        nia = handler(self._q, state.buffer, self._storage, bytearray(), cia, state.read(NOW), args)
+        if nia == -Exit.HELPER and decoded.instruction.helper is not None:
             try:
-                helper(state, self._storage, decoded.operands)
+                decoded.instruction.helper(state, self._storage, decoded.operands)
             except Misaligned as access:
                 raise misaligned(access.ea) from None
-            nia = cia + 4
-        else:
-            handler, args = careful_operation(decoded, self.template(decoded))
-            end = handler(
-                self._q, state.buffer, self._storage, bytearray(), cia, state.read(NOW), args
-            )
-            nia = cia + 4 if end is None else end
-        if nia < 0:
+            nia = None
+        if nia is not None and nia < 0:
             return Exit(-nia)
-        state.write(CIA, nia)
+        state.write(CIA, cia + 4 if nia is None else nia)
         return None

@@ -5,10 +5,9 @@ from importlib.resources import files
 from papvmm.boot.elf import LoadedImage, load_elf
 from papvmm.boot.image import Places, load_image
 from papvmm.clock import VirtualClock
+from papvmm.engine.accel import ACCELERATORS
 from papvmm.engine.engine import Engine
-from papvmm.engine.processor import Processor
-from papvmm.engine.python.executor import PythonExecutor
-from papvmm.isa.state import DARN_SEED, ArchState
+from papvmm.isa.state import DARN_SEED
 from papvmm.machine.config import File, MachineConfig
 from papvmm.machine.guest import Guest
 from papvmm.memory.door import HypervisorDoor
@@ -35,21 +34,18 @@ def build(config: MachineConfig) -> Guest:
     door = HypervisorDoor(memory, VirtualClock(), Tracer())
     level = level_named(config.hv)
     vcpus = [
-        Vcpu(
-            vcpu_id,
-            engine(config, vcpu_id, memory),
-            VcpuAreas(vcpu_id, level, config.hv_page, door),
-        )
-        for vcpu_id in range(config.vcpus)
+        Vcpu(vcpu_id, engine, VcpuAreas(vcpu_id, level, config.hv_page, door))
+        for vcpu_id, engine in enumerate(engines(config, memory))
     ]
     return Guest(config, door, vcpus, hypercalls(), load_kernel)
 
 
-def engine(config: MachineConfig, vcpu_id: int, memory: GuestMemory) -> Engine:
-    """Return the engine of one vcpu."""
-    state = ArchState()
-    state.write(DARN_SEED, config.seed + vcpu_id)
-    return Processor(PythonExecutor(state, memory), memory)
+def engines(config: MachineConfig, memory: GuestMemory) -> list[Engine]:
+    """Return the engines of all vcpus."""
+    made = ACCELERATORS[config.accel](memory, config.vcpus)
+    for vcpu_id, engine in enumerate(made):
+        engine.state.write(DARN_SEED, config.seed + vcpu_id)
+    return made
 
 
 def load_kernel(guest: Guest, kernel: File) -> LoadedImage:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from papvmm.engine.exits import Breakpoint, BudgetSpent, PaprHcall
 from papvmm.isa.interrupts import Interrupt
-from tests.programs import CODE, DATA, SIEVE, Program
+from tests.programs import CODE, DATA, NEVER, SIEVE, Program
 
 PAGE = 0x1000
 MANY = 1 << 40
@@ -115,18 +115,28 @@ def programs(draw):
     return "; ".join((*lines, "sc 1"))
 
 
-def program(text):
-    return Program(text, r10=DATA, r11=CODE + 4 * (SIZE // 2), ctr=700, lr=CODE + 4 * (SIZE // 3))
+def program(text, hot=NEVER):
+    middle, third = CODE + 4 * (SIZE // 2), CODE + 4 * (SIZE // 3)
+    return Program(text, hot=hot, r10=DATA, r11=middle, ctr=700, lr=third)
 
 
 budgets = st.integers(0, 200) | st.integers(900, 6000)
 
 
 @settings(max_examples=120, deadline=None)
+@given(text=programs(), budget=budgets)
+def test_hot_code_does_what_cold_code_does(text, budget):
+    cold, hot = program(text), program(text, hot=1)
+
+    assert hot.run(budget) == cold.run(budget)
+    assert hot.seen() == cold.seen()
+
+
+@settings(max_examples=120, deadline=None)
 @given(text=programs(), cuts=st.lists(budgets, min_size=1, max_size=5))
 def test_a_run_in_pieces_equals_an_uninterrupted_one(text, cuts):
     points = sorted(cuts)
-    whole, pieces = program(text), program(text)
+    whole, pieces = program(text), program(text, hot=1)
     for start, end in pairwise((0, *points)):
         reason = pieces.run(end - start)
         if reason != BudgetSpent():

@@ -2,9 +2,7 @@
 
 import pytest
 
-from papvmm.engine.processor import Processor
-from papvmm.engine.python.executor import PythonExecutor
-from papvmm.isa.state import ArchState
+from papvmm.engine.accel import python_engines
 from papvmm.memory.guest_memory import GuestMemory
 from tests.differential.vectors import expected, masked, observe, outcome, set_up, vectors
 
@@ -18,7 +16,7 @@ def memory():
 
 @pytest.mark.parametrize("mnemonic", sorted({vector["mnem"] for vector in VECTORS}))
 def test_vectors(mnemonic, memory):
-    processor = Processor(PythonExecutor(ArchState(), memory), memory)
+    processor = python_engines(memory, 1)[0]
     for vector in VECTORS:
         if vector["mnem"] == mnemonic:
             set_up(vector, processor.state, memory)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from papvmm.bits import M64
+from papvmm.engine.engine import Engine
 from papvmm.engine.exits import Breakpoint, BudgetSpent
-from papvmm.engine.processor import Processor
 from papvmm.isa.decode import decode
 from papvmm.isa.interrupts import (
     PROGRAM_ILLEGAL,
@@ -39,7 +39,7 @@ def vectors() -> Iterator[dict[str, Any]]:
                 yield vector
 
 
-def outcome(vector: dict[str, Any], processor: Processor, memory: GuestMemory) -> Any:
+def outcome(vector: dict[str, Any], processor: Engine, memory: GuestMemory) -> Any:
     """Execute the vector's instruction; return what can be seen, and why it stopped."""
     state = processor.state
     processor.breakpoints.update(Interrupt)

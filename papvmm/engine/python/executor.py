@@ -1,12 +1,14 @@
-"""The Python engine: it interprets guest code."""
+"""The Python engine: it interprets cold code, and runs hot code as generated Python."""
 
 from typing import Final
 
-from papvmm.engine.python.access import OUT_OF_RANGE, fetcher
+from papvmm.engine.python.access import OUT_OF_RANGE, fetcher, namespace
+from papvmm.engine.python.code_cache import CodeCache
 from papvmm.engine.python.handlers import Operation, operation
-from papvmm.engine.stops import Stop, StopReason
-from papvmm.isa.decode import decode
-from papvmm.isa.ir import Exit
+from papvmm.engine.python.traces import Step, Trace, compile_trace
+from papvmm.engine.stops import FOREVER, Stop, StopReason
+from papvmm.isa.decode import Decoded, decode
+from papvmm.isa.ir import Exit, Template
 from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE, MSR_PR, MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, ArchState
 from papvmm.memory.guest_memory import GuestMemory
@@ -15,69 +17,168 @@ _CIA: Final = CIA.offset // 8
 _NOW: Final = NOW.offset // 8
 _MSR: Final = MSR.offset // 8
 
+HOT: Final = 16
+"""Code that was branched to so often is compiled."""
+LONGEST: Final = 64
+"""Instructions in a trace, at most."""
+SHORTEST: Final = 3
+"""Less is not worth calling a function for, unless it is a loop."""
 WORDS: Final = 1 << 16
-"""Prepared words kept for each mode."""
+"""Prepared words, addresses watched for heat, and traces at hand, in each mode."""
+
+MODE_BITS: Final = MSR_SF | MSR_LE | MSR_PR
+"""What of the MSR the meaning of code depends on, in real mode."""
+
+
+def _never(*_: object) -> int:
+    raise AssertionError("longer than any budget")
+
+
+NO_TRACE: Final = Trace(_never, FOREVER + 1, frozenset())
+"""Stands for code that is not worth a trace, or has a breakpoint in it."""
 
 
 class Mode:
-    """What is derived from code for one byte order, privilege and width of addresses."""
+    """What one vcpu derives from code for one byte order, privilege and width of addresses."""
 
-    def __init__(self, *, little_endian: bool, problem_state: bool, sf: bool) -> None:
-        self.fetch: Final = fetcher(little_endian=little_endian)
+    def __init__(self, key: int) -> None:
+        self.key: Final = key
+        self.little_endian: Final = bool(key & MSR_LE)
+        self.fetch: Final = fetcher(little_endian=self.little_endian)
+        self.names: Final = namespace(little_endian=self.little_endian)
         self.operations: Final[dict[int, Operation]] = {}
-        self._little_endian: Final = little_endian
-        self._problem_state: Final = problem_state
-        self._sf: Final = sf
+        self.heat: Final[dict[int, int]] = {}
+        self.traces: Final[dict[int, Trace]] = {}
 
-    def prepare(self, word: int) -> Operation | None:
-        """Return what executes a word, or None if it is none of our instructions."""
+    def understand(self, word: int) -> tuple[Decoded, Template] | None:
+        """Return what a word means, or None if it is no instruction."""
         decoded = decode(word)
         if decoded is None:
             return None
         template = decoded.instruction.template(
-            decoded.statics, problem_state=self._problem_state, sf=self._sf
+            decoded.statics, problem_state=bool(self.key & MSR_PR), sf=bool(self.key & MSR_SF)
         )
+        return decoded, template
+
+    def prepare(self, word: int) -> Operation | None:
+        """Return what executes a word, or None if it is no instruction."""
+        understood = self.understand(word)
+        if understood is None:
+            return None
         if len(self.operations) == WORDS:
             self.operations.clear()
-        prepared = operation(decoded, template, little_endian=self._little_endian)
+        prepared = operation(*understood, little_endian=self.little_endian)
         self.operations[word] = prepared
         return prepared
+
+    def warm(self, cia: int) -> int:
+        """Count that code was branched to."""
+        if len(self.heat) == WORDS:
+            self.heat.clear()
+        heat = self.heat[cia] = self.heat.get(cia, 0) + 1
+        return heat
 
 
 class PythonExecutor:
     """Runs one vcpu on guest RAM. See ``Executor``."""
 
-    def __init__(self, state: ArchState, memory: GuestMemory) -> None:
+    def __init__(
+        self, state: ArchState, memory: GuestMemory, cache: CodeCache, *, hot: int = HOT
+    ) -> None:
         self.state: Final = state
         self.breakpoints: Final[set[int]] = set()
         self._memory: Final = memory
+        self._cache: Final = cache
+        self._hot: Final = hot
         self._q: Final = state.buffer.cast("Q")
         self._modes: Final[dict[int, Mode]] = {}
+        self._avoided: set[int] = set()
+        self._generation = 0
 
     def run(self, budget: int) -> StopReason:
         """Run ``budget`` instructions, or to the first exit."""
-        msr = self._q[_MSR]
+        q = self._q
+        msr = q[_MSR]
         if msr & (MSR_IR | MSR_DR):
             return Stop.ODD
-        return self._interpret(self._mode(msr), self._q[_NOW], budget)
+        if self._generation != self._cache.generation or self._avoided != self.breakpoints:
+            self._look_again()
+        key = msr & MODE_BITS
+        mode = self._modes.get(key) or self._modes.setdefault(key, Mode(key))
+        end = q[_NOW] + budget
+        stop: StopReason | None = None
+        while stop is None:
+            left = end - q[_NOW]
+            trace = mode.traces.get(q[_CIA], NO_TRACE)
+            if trace.length <= left:
+                stop = self._run_trace(trace, left)
+            elif not left:
+                return Stop.BUDGET
+            elif trace is NO_TRACE and left >= LONGEST and self._is_hot(mode, q[_CIA]):
+                stop = self._record(mode)
+            else:
+                stop = self._interpret(mode, left)
+        return stop
 
-    def _mode(self, msr: int) -> Mode:
-        key = msr & (MSR_LE | MSR_PR | MSR_SF)
-        mode = self._modes.get(key)
-        if mode is None:
-            mode = self._modes[key] = Mode(
-                little_endian=bool(key & MSR_LE),
-                problem_state=bool(key & MSR_PR),
-                sf=bool(key & MSR_SF),
-            )
-        return mode
+    def _look_again(self) -> None:
+        """Let go of traces that have been dropped, or that breakpoints have come into."""
+        self._generation = self._cache.generation
+        self._avoided = set(self.breakpoints)
+        for mode in self._modes.values():
+            mode.traces.clear()
 
-    def _interpret(self, mode: Mode, start: int, budget: int) -> StopReason:
-        """Run ``budget`` instructions one by one, or to the first exit."""
+    def _is_hot(self, mode: Mode, cia: int) -> bool:
+        return cia not in mode.traces and mode.warm(cia) > self._hot
+
+    def _run_trace(self, trace: Trace, left: int) -> StopReason | None:
+        """Run a trace; None to go on."""
+        memory = self._memory
+        number = trace.function(self._q, self.state.buffer, memory.ram, memory.code, left)
+        if number:
+            return _stop(number)
+        return Stop.BREAKPOINT if self._q[_CIA] in self.breakpoints else None
+
+    def _record(self, mode: Mode) -> StopReason | None:
+        """Interpret what comes next, and make a trace of it for the next time."""
+        head = self._q[_CIA]
+        trace = self._cache.find((mode.key, head))
+        stop = None
+        if trace is None:
+            steps: list[Step] = []
+            stop = self._interpret(mode, LONGEST, steps)
+            trace = self._compile(mode, steps)
+        if not self.breakpoints.isdisjoint(trace.addresses):
+            trace = NO_TRACE
+        if len(mode.traces) == WORDS:
+            mode.traces.clear()
+        mode.traces[head] = trace
+        return None if stop is Stop.BUDGET else stop
+
+    def _compile(self, mode: Mode, steps: list[Step]) -> Trace:
+        """Return the trace for a path, or ``NO_TRACE`` if it is not worth it."""
+        is_loop = bool(steps) and steps[0].cia == steps[-1].nia
+        addresses = [step.cia for step in steps]
+        if (not is_loop and len(steps) < SHORTEST) or self._cache.is_rewritten(addresses):
+            return NO_TRACE
+        prepared = []
+        for step in steps:
+            understood = mode.understand(step.word)
+            if understood is None or mode.fetch(self._memory.ram, step.cia) != (step.word,):
+                return NO_TRACE
+            prepared.append(understood)
+        trace = compile_trace(steps, prepared, mode.names)
+        self._cache.add((mode.key, steps[0].cia), trace)
+        return trace
+
+    def _interpret(
+        self, mode: Mode, budget: int, steps: list[Step] | None = None
+    ) -> StopReason | None:
+        """Run ``budget`` instructions one by one; None if hot code comes before that."""
         q, b, ram, code = self._q, self.state.buffer, self._memory.ram, self._memory.code
-        fetch, known, stops = mode.fetch, mode.operations.get, self.breakpoints
-        cia, now = q[_CIA], start
-        stop: StopReason = Stop.BUDGET
+        fetch, known, stops, hot = mode.fetch, mode.operations.get, self.breakpoints, self._hot
+        cia, start = q[_CIA], q[_NOW]
+        now = start
+        stop: StopReason | None = Stop.BUDGET
         completed = 1
         try:
             for now in range(start, start + budget):
@@ -88,14 +189,18 @@ class PythonExecutor:
                     break
                 nia = prepared[0](q, b, ram, code, cia, now, prepared[1])
                 if nia is None:
-                    cia += 4
-                elif nia >= 0:
-                    cia = nia
-                else:
+                    nia = cia + 4
+                elif nia < 0:
                     return self._leave(-nia, cia, now)
-                if cia in stops:
-                    stop = Stop.BREAKPOINT
+                if steps is not None:
+                    steps.append(Step(cia, word, nia))
+                if nia in stops:
+                    cia, stop = nia, Stop.BREAKPOINT
                     break
+                if nia != cia + 4 and mode.warm(nia) > hot:
+                    cia, stop = nia, None
+                    break
+                cia = nia
         except OUT_OF_RANGE:
             stop, completed = Stop.ODD, 0
         q[_CIA] = cia
@@ -104,9 +209,13 @@ class PythonExecutor:
 
     def _leave(self, number: int, cia: int, now: int) -> StopReason:
         """Settle CIA and NOW for an instruction that stops."""
-        stop: StopReason = Stop(number) if number >= Stop.BUDGET else Exit(number)
+        stop = _stop(number)
         completes = isinstance(stop, Exit) and stop.completes
         if not completes:
             self._q[_CIA] = cia
         self._q[_NOW] = now + completes
         return stop
+
+
+def _stop(number: int) -> StopReason:
+    return Stop(number) if number >= Stop.BUDGET else Exit(number)

@@ -115,19 +115,19 @@ class PythonLowering(Lowering):
         targets = {self.place(register): values[ref] for register, ref in template.writes}
         match template.end:
             case Next():
-                self._write(targets)
+                self.write(targets)
                 self.go_on()
             case Branch(when, displacement):
                 taken, distance = self._keep(targets, values[when], values[displacement])
-                self._write(targets)
+                self.write(targets)
                 self.branch(taken, distance)
             case BranchTo(when, address):
                 taken, target = self._keep(targets, values[when], values[address])
-                self._write(targets)
+                self.write(targets)
                 self.branch_to(taken, target)
             case Leave(reason, address):
                 (target,) = self._keep(targets, values[address])
-                self._write(targets)
+                self.write(targets)
                 self.leave(reason, target)
 
     # What the two kinds of function differ in.
@@ -227,7 +227,8 @@ class PythonLowering(Lowering):
             self.temporary(f"{atom}") if mentions(atom, targets) else atom for atom in atoms
         )
 
-    def _write(self, targets: Mapping[str, Atom]) -> None:
+    def write(self, targets: Mapping[str, Atom]) -> None:
+        """Append the writes of an instruction, which happen all at once."""
         if targets:
             values = ", ".join(map(str, targets.values()))
             self.line(f"{', '.join(targets)} = {values}")

@@ -1,0 +1,82 @@
+"""The traces of one guest's code, which its vcpus share, and what makes them stale."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+from papvmm.engine.python.traces import Trace
+from papvmm.memory.guest_memory import CODE_LINE, GuestMemory
+
+TRACES: Final = 4096
+"""Traces kept; when there are more, all go."""
+
+REWRITES: Final = 8
+"""A line whose code was dropped so often holds data as well, or code that modifies itself."""
+
+HERE: Final = 1
+NEXT: Final = 2
+"""Marks in ``GuestMemory.code``: there is code on this line, or on the next one, which a
+store that begins here may reach."""
+
+Key: TypeAlias = tuple[int, int]
+"""Mode and real address."""
+
+
+class CodeCache:
+    """Traces by mode and real address, dropped when a line they were derived from changes."""
+
+    def __init__(self, memory: GuestMemory) -> None:
+        self.generation = 0
+        """Changes whenever traces are dropped."""
+        self._code: Final = memory.code
+        self._traces: Final[dict[Key, Trace]] = {}
+        self._keys_on: Final[dict[int, set[Key]]] = {}
+        self._rewrites: Final[Counter[int]] = Counter()
+        memory.on_code_write(self.drop)
+
+    def find(self, key: Key) -> Trace | None:
+        """Return the trace that starts there, if there is one."""
+        return self._traces.get(key)
+
+    def add(self, key: Key, trace: Trace) -> None:
+        """Keep a trace, whose addresses are real ones, until code of it is written."""
+        if len(self._traces) == TRACES:
+            self._forget(list(self._keys_on))
+        self._traces[key] = trace
+        for line in lines(trace.addresses):
+            self._keys_on.setdefault(line, set()).add(key)
+            self._code[line] |= HERE
+            if line:
+                self._code[line - 1] |= NEXT
+
+    def is_rewritten(self, addresses: Iterable[int]) -> bool:
+        """Tell whether code there changes too often to be worth compiling."""
+        return any(self._rewrites[line] >= REWRITES for line in lines(addresses))
+
+    def drop(self, gpa: int, length: int) -> None:
+        """Forget what was derived from these bytes, which have changed."""
+        written = range(gpa // CODE_LINE, (gpa + length - 1) // CODE_LINE + 1)
+        touched = [line for line in written if line in self._keys_on]
+        self._rewrites.update(touched)
+        self._forget(touched)
+
+    def _forget(self, touched: Iterable[int]) -> None:
+        keys = {key for line in touched for key in self._keys_on[line]}
+        for key in keys:
+            trace = self._traces.pop(key)
+            for line in lines(trace.addresses):
+                self._keys_on[line].discard(key)
+                if not self._keys_on[line]:
+                    self._unmark(line)
+        self.generation += bool(keys)
+
+    def _unmark(self, line: int) -> None:
+        del self._keys_on[line]
+        self._code[line] &= ~HERE
+        if line:
+            self._code[line - 1] &= ~NEXT
+
+
+def lines(addresses: Iterable[int]) -> set[int]:
+    """Return the lines that instructions at these addresses are on."""
+    return {address // CODE_LINE for address in addresses}
