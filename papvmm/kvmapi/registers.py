@@ -114,10 +114,10 @@ def _running(name: str, number: int, now: Callable[[int], int], offset: Cell) ->
     """Make the row of a counter: ``now`` makes it of virtual time (ns), with an offset."""
 
     def get(vcpu: Vcpu) -> Payload:
-        return ((now(vcpu.areas.door.clock.count) + vcpu.state.read(offset)) & M64,)
+        return ((now(vcpu.own_count) + vcpu.state.read(offset)) & M64,)
 
     def put(vcpu: Vcpu, payload: Payload) -> None:
-        vcpu.state.write(offset, (payload[0] - now(vcpu.areas.door.clock.count)) & M64)
+        vcpu.state.write(offset, (payload[0] - now(vcpu.own_count)) & M64)
 
     return Register(name, number, 64, get, put)
 

@@ -52,6 +52,10 @@ PHYSICAL_CPU: Final = 0
 """The physical processor every vcpu is dispatched on."""
 
 
+STARTED: Final = (DispatchReason.SYSTEM_RESET, PreemptReason.UNUSED)
+"""Why a vcpu enters the guest that has not been there since it started."""
+
+
 class Guest:
     """A guest's RAM, vcpus and devices, as hypercall handlers see them, and its progress."""
 
@@ -110,7 +114,7 @@ class Guest:
         """Load the kernel of this generation and start the boot vcpu; without one, at 0."""
         for vcpu in self.vcpus:
             vcpu.power_on()
-            self._reasons[vcpu.vcpu_id] = (DispatchReason.SYSTEM_RESET, PreemptReason.UNUSED)
+            self._reasons[vcpu.vcpu_id] = STARTED
         self.load(self.config.kernel_for(self.door.generation))
         self.scheduler.add(self.vcpus[0])
 
@@ -261,19 +265,26 @@ class Guest:
             case Continue():
                 return None
             case Cede():
+                self._reasons[vcpu.vcpu_id] = (DispatchReason.TIME_SLICE, PreemptReason.H_CEDE)
                 if decrementer_due(vcpu.state) <= self.clock.count:
                     vcpu.wake()
                 else:
                     self._give_up(vcpu)
                 return None
             case Wake(woken):
+                self._woken_by(woken, DispatchReason.H_PROD)
                 self.scheduler.add(woken)
                 return None
             case YieldTo(target):
+                self._reasons[vcpu.vcpu_id] = (
+                    DispatchReason.CONFERRED_CYCLES,
+                    PreemptReason.H_CONFER,
+                )
                 self.end_slice()
                 self.scheduler.favour(target)
                 return None
             case StopSelf():
+                self._reasons[vcpu.vcpu_id] = STARTED
                 self._give_up(vcpu)
                 return None
             case PowerOff():
@@ -303,6 +314,10 @@ class Guest:
 
     # Who can run.
 
+    def _woken_by(self, vcpu: Vcpu, reason: DispatchReason) -> None:
+        if self._reasons[vcpu.vcpu_id] is not STARTED:
+            self._reasons[vcpu.vcpu_id] = (reason, PreemptReason.H_CEDE)
+
     def _wake_due(self) -> None:
         """Queue the ceded vcpus whose decrementer is due, earliest first."""
         ceded = [v for v in self.vcpus if v.run_state is VcpuRunState.CEDED]
@@ -311,4 +326,5 @@ class Guest:
             if due <= self.clock.count:
                 vcpu = self._by_id[vcpu_id]
                 vcpu.wake()
+                self._woken_by(vcpu, DispatchReason.DECREMENTER)
                 self.scheduler.add(vcpu, since=due)

@@ -43,16 +43,20 @@ class Scheduler:
         vcpu = self.current = self._ready.popleft()
         self.left = self._slice_counts
         vcpu.stolen_counts += self._clock.count - self._ready_since.pop(vcpu.vcpu_id)
+        vcpu.begin_turn()
         return vcpu
 
     def preempt(self) -> None:
         """End the slice of the vcpu that runs; it queues for its next one."""
-        vcpu, self.current = self.current, None
+        vcpu = self.current
+        self.block()
         if vcpu is not None:
             self.add(vcpu)
 
     def block(self) -> None:
         """End the slice of the vcpu that runs; it waits for an event."""
+        if self.current is not None:
+            self.current.end_turn()
         self.current = None
 
     def favour(self, vcpu: Vcpu) -> None:
@@ -63,6 +67,6 @@ class Scheduler:
 
     def clear(self) -> None:
         """Forget everybody, as a reset does."""
-        self.current = None
+        self.block()
         self._ready.clear()
         self._ready_since.clear()

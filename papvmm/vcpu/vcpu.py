@@ -67,6 +67,8 @@ class Vcpu:
     """The processor a VMM asked to be compatible with (ONE_REG), as a logical PVR; 0: none."""
     stolen_counts: int = 0
     """Virtual time (ns) in which the vcpu could have run but waited for its turn."""
+    ran_until: int | None = 0
+    """The count at which the vcpu's last turn ended; None while it has the turn."""
 
     @property
     def state(self) -> ArchState:
@@ -96,6 +98,7 @@ class Vcpu:
 
     def _clear(self) -> None:
         state = self.state
+        state.write(NOW, self.areas.door.clock.count)
         for cell in CELLS.values():
             if cell not in _RUNNING_ON:
                 for index in range(cell.count):
@@ -106,6 +109,24 @@ class Vcpu:
         timebase = ticks_at(state.read(NOW)) + state.read(TB_OFFSET)
         state.write(DEC_EXPIRY, timebase + POWER_ON_DEC)
         self.prodded = False
+
+    @property
+    def own_count(self) -> int:
+        """The count its PURR, SPURR, VTB and IC follow: that stands still between its turns."""
+        return self.areas.door.clock.count if self.ran_until is None else self.ran_until
+
+    def begin_turn(self) -> None:
+        """Let the counters that stood still since ``end_turn`` go on from there."""
+        now, then = self.areas.door.clock.count, self.own_count
+        self.ran_until = None
+        ticks = ticks_at(now) - ticks_at(then)
+        for offset in (PURR_OFFSET, SPURR_OFFSET, VTB_OFFSET):
+            self.state.write(offset, self.state.read(offset) - ticks)
+        self.state.write(IC_OFFSET, self.state.read(IC_OFFSET) - (now - then))
+
+    def end_turn(self) -> None:
+        """Let the counters of this vcpu's own time stand still."""
+        self.ran_until = self.own_count
 
     def stop(self) -> None:
         """Stop until ``start``."""

@@ -1,6 +1,6 @@
 """Whose turn it is follows from architected events alone."""
 
-from papvmm.clock import VirtualClock
+from papvmm.kvmapi.one_reg import get_one_reg, register_id
 from papvmm.machine.scheduler import Scheduler
 from tests.fakes import Partition
 
@@ -8,7 +8,7 @@ SLICE = 1000
 
 
 def scheduler_with(vcpus):
-    clock = VirtualClock()
+    clock = vcpus[0].areas.door.clock
     scheduler = Scheduler(clock, SLICE)
     for vcpu in vcpus:
         scheduler.add(vcpu)
@@ -53,13 +53,30 @@ def test_waiting_for_a_turn_is_stolen_time_and_running_is_not():
 
 def test_a_vcpu_that_was_ready_before_anybody_looked_has_waited_since_then():
     a, _ = Partition().vcpus
-    clock, scheduler = scheduler_with([])
+    clock, scheduler = scheduler_with([a])
+    scheduler.next()
+    scheduler.block()
     clock.count = 5000
     scheduler.add(a, since=4200)
 
     scheduler.next()
 
     assert a.stolen_counts == 800
+
+
+def test_purr_counts_only_its_own_vcpus_turns():
+    a, b = Partition().vcpus
+    clock, scheduler = scheduler_with([a, b])
+    scheduler.next()
+    clock.count += 125_000
+    scheduler.preempt()
+    scheduler.next()
+    clock.count += 250_000
+    scheduler.preempt()
+
+    purrs = [get_one_reg(vcpu, register_id("PURR")) for vcpu in (a, b)]
+
+    assert purrs == [(64_000,), (128_000,)]
 
 
 def test_a_favoured_vcpu_overtakes_those_that_wait():
