@@ -45,6 +45,9 @@ class Exit(IntEnum):
     """The access at FAULT_EA is not aligned as its instruction demands."""
     HELPER = 8
     NOT_BUILT = 9
+    FP_UNAVAILABLE = 10
+    VECTOR_UNAVAILABLE = 11
+    VSX_UNAVAILABLE = 12
     FACILITY_DSCR = FACILITY_BASE + Facility.DSCR
     FACILITY_PM = FACILITY_BASE + Facility.PM
     FACILITY_BHRB = FACILITY_BASE + Facility.BHRB

@@ -35,6 +35,9 @@ _nothing("icbt CT,RA0,RB", x_form(31, 22), "Instruction Cache Block Touch.")
 _nothing("isync", x_form(19, 150), "Instruction Synchronize.")
 _nothing("eieio", x_form(31, 854), "Enforce In-order Execution of I/O.")
 _nothing("tlbsync", x_form(31, 566), "TLB Synchronize.", Privilege.SUPERVISOR)
+_nothing("dst RA0,RB,STRM", x_form(31, 342), "Data Stream Touch: no longer does anything.")
+_nothing("dstst RA0,RB,STRM", x_form(31, 374), "Data Stream Touch for Store, the same.")
+_nothing("dss STRM", x_form(31, 822), "Data Stream Stop, the same.")
 _nothing("cpabort", x_form(31, 838), "Copy-Paste Abort.")
 
 for _xo in (530, 562, 594, 626, 658, 690, 722, 754):
