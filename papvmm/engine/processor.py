@@ -32,6 +32,9 @@ INTERRUPTS: Final = {
     Exit.TRAP: (Interrupt.PROGRAM, PROGRAM_TRAP),
     Exit.PRIVILEGED: (Interrupt.PROGRAM, PROGRAM_PRIVILEGED),
     Exit.ILLEGAL: (Interrupt.PROGRAM, PROGRAM_ILLEGAL),
+    Exit.FP_UNAVAILABLE: (Interrupt.FP_UNAVAILABLE, 0),
+    Exit.VECTOR_UNAVAILABLE: (Interrupt.VECTOR_UNAVAILABLE, 0),
+    Exit.VSX_UNAVAILABLE: (Interrupt.VSX_UNAVAILABLE, 0),
 }
 """The interrupts that need nothing but SRR1 bits."""
 

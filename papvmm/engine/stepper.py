@@ -9,6 +9,7 @@ from papvmm.isa.instruction import Misaligned
 from papvmm.isa.ir import Exit, Template
 from papvmm.isa.msr import MSR_PR, MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, ArchState
+from papvmm.isa.undescribed import undescribed
 from papvmm.mmu.translate import misaligned
 
 
@@ -28,9 +29,10 @@ class Stepper:
         state = self._state
         self._storage.enter(state.read(MSR))
         cia = state.read(CIA)
-        decoded = decode(self._storage.fetch(cia))
+        word = self._storage.fetch(cia)
+        decoded = decode(word)
         if decoded is None:
-            return Exit.ILLEGAL
+            return undescribed(word, state.read(MSR))
         exit_ = self._execute(decoded, cia)
         if exit_ is None or exit_.completes:
             state.write(NOW, state.read(NOW) + 1)
