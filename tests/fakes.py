@@ -52,6 +52,7 @@ class Partition:
             vcpu.power_on()
         self.caller = self.vcpus[0]
         self.caller.start(0x100, r3=0)
+        self.caller.begin_turn()
         self.said = bytearray()
         self.console = Vty(self.said.extend)
         self.rtc = Rtc(self.clock, rtc_base)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
-from papvmm.errors import BadInput
+from papvmm.errors import BadInput, BadUsage
 from papvmm.machine.config import File, OnReboot, parse_size
 
 
@@ -23,7 +23,7 @@ def memory_size(text: str) -> int:
     """Read a size in bytes, as ``parse_size`` does."""
     try:
         return parse_size(text)
-    except BadInput as error:
+    except BadUsage as error:
         raise ArgumentTypeError(str(error)) from None
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import time
 from argparse import ArgumentParser, Namespace
 from contextlib import AsyncExitStack
@@ -11,12 +12,14 @@ from papvmm.cli import options
 from papvmm.cli.console import Console
 from papvmm.cli.loop import run_loop
 from papvmm.cli.outcome import explain
-from papvmm.errors import BadInput
+from papvmm.errors import BadUsage
 from papvmm.machine.builder import boot
 from papvmm.machine.config import AreasOnReset, MachineConfig, OnReboot
 from papvmm.machine.guest import Guest
 from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import Outcome
+from papvmm.machine.reset import Refusal
+from papvmm.trace.events import MachineReset
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -72,7 +75,7 @@ def config_from(args: Namespace) -> MachineConfig:
     """Return the machine that the options describe."""
     image = args.kernel or args.image
     if image is None:
-        raise BadInput("no kernel: give an ELF image, as in papvmm run guest.elf")
+        raise BadUsage("no kernel: give an ELF image, as in papvmm run guest.elf")
     return MachineConfig(
         memory_size=args.m,
         vcpus=args.smp,
@@ -98,12 +101,19 @@ def run(args: Namespace) -> int:
     return explain(outcome, guest)
 
 
+def complain_of(refusals: tuple[Refusal, ...]) -> None:
+    """Say which areas a reset could not take back."""
+    for refusal in refusals:
+        print(f"papvmm: {refusal}", file=sys.stderr)
+
+
 async def _run(guest: Guest, args: Namespace) -> Outcome:
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         console = Console(guest.console.feed, lambda: machine.quit("console"))
         machine = Machine(guest, attended=args.qmp is not None, pace=console.is_terminal)
         await stack.enter_async_context(machine)
+        guest.door.tracer.subscribe(MachineReset, lambda _: complain_of(guest.refusals))
         for caught in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(caught, machine.quit, caught.name)
         if args.serial != "none":

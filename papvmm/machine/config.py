@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
-from papvmm.errors import BadInput
+from papvmm.errors import BadUsage
 
 MIB: Final = 1 << 20
 MOST_VCPUS: Final = 64
@@ -21,7 +21,7 @@ def parse_size(text: str) -> int:
     """Read ``256``, ``256M``, ``1G`` or ``128K``: bytes, a bare number being MiB as in QEMU."""
     match = re.fullmatch(r"(?:size=)?(\d+)([KMG]?)", text, re.IGNORECASE)
     if match is None:
-        raise BadInput(f"{text!r} is no memory size; write 256, 256M or 1G")
+        raise BadUsage(f"{text!r} is no memory size; write 256, 256M or 1G")
     return int(match[1]) * _UNITS[match[2].upper()]
 
 
@@ -78,9 +78,9 @@ class MachineConfig:
 
     def __post_init__(self) -> None:
         if not 1 <= self.vcpus <= MOST_VCPUS:
-            raise BadInput(f"{self.vcpus} vcpus: a machine has 1 to {MOST_VCPUS}")
+            raise BadUsage(f"{self.vcpus} vcpus: a machine has 1 to {MOST_VCPUS}")
         if not LEAST_MEMORY <= self.memory_size <= MOST_MEMORY or self.memory_size % 4096:
-            raise BadInput(
+            raise BadUsage(
                 f"{self.memory_size} bytes of memory: a machine has {LEAST_MEMORY >> 10} KiB"
                 f" to {MOST_MEMORY >> 30} GiB, in pages of 4 KiB"
             )

@@ -234,7 +234,7 @@ class Guest:
             )
         )
         self.inside = vcpu
-        if tracer.listens:
+        if VcpuEntered in tracer.wanted:
             tracer.emit(VcpuEntered(vcpu.vcpu_id, self.door.generation, clock.icount, cia))
 
     def _leave(self, vcpu: Vcpu, why: str) -> None:
@@ -246,7 +246,7 @@ class Guest:
         )
         vcpu.areas.leave()
         self.inside = None
-        if tracer.listens:
+        if VcpuLeft in tracer.wanted:
             cia = vcpu.state.read(CIA)
             tracer.emit(VcpuLeft(vcpu.vcpu_id, self.door.generation, self.clock.icount, cia, why))
 

@@ -46,5 +46,5 @@ class HypervisorDoor:
         )  # fmt: skip
         self.count += 1
         self.writes.append(write)
-        if self.tracer.listens:
+        if HvWrite in self.tracer.wanted:
             self.tracer.emit(write)

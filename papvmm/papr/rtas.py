@@ -190,7 +190,7 @@ def _trace(
     context: HcallContext, name: str, args: tuple[int, ...], returns: tuple[int, ...]
 ) -> None:
     door = context.door
-    if door.tracer.listens:
+    if RtasDone in door.tracer.wanted:
         door.tracer.emit(
             RtasDone(
                 context.caller.vcpu_id, door.generation, context.clock.icount,

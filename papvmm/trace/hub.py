@@ -1,7 +1,7 @@
 """Where events go: to any number of listeners, and at no cost when there are none."""
 
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from papvmm.trace.events import Event
 
@@ -10,13 +10,16 @@ Listener: TypeAlias = Callable[[Event], None]
 
 
 class Tracer:
-    """Hands events to listeners; test ``listens`` before building an event that costs time."""
+    """Hands events to listeners.
 
-    __slots__ = ("_listeners", "listens")
+    ``wanted`` holds the kinds somebody listens to: look there before building an event.
+    """
+
+    __slots__ = ("_listeners", "wanted")
 
     def __init__(self) -> None:
-        self._listeners: list[Listener] = []
-        self.listens = False
+        self._listeners: Final[list[tuple[type, Listener]]] = []
+        self.wanted: Final[set[type]] = set()
 
     def subscribe(self, kind: type[E], listener: Callable[[E], None]) -> Callable[[], None]:
         """Call ``listener`` with every event of ``kind``; return what ends the subscription."""
@@ -25,16 +28,19 @@ class Tracer:
             if isinstance(event, kind):
                 listener(event)
 
-        self._listeners.append(listen)
-        self.listens = True
+        entry = (kind, listen)
+        self._listeners.append(entry)
+        self.wanted.add(kind)
 
         def unsubscribe() -> None:
-            self._listeners.remove(listen)
-            self.listens = bool(self._listeners)
+            self._listeners.remove(entry)
+            if all(other is not kind for other, _ in self._listeners):
+                self.wanted.discard(kind)
 
         return unsubscribe
 
     def emit(self, event: Event) -> None:
-        """Hand an event to every listener, in the order they subscribed."""
-        for listener in self._listeners:
-            listener(event)
+        """Hand an event to those who listen to its kind, in the order they subscribed."""
+        for kind, listener in tuple(self._listeners):
+            if kind is type(event):
+                listener(event)

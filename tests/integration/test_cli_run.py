@@ -1,0 +1,140 @@
+"""``papvmm run`` as a shell sees it: streams, signals and exit codes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.resources import files
+
+import pytest
+
+IMAGES = files("papvmm").joinpath("images")
+PAPVMM = (sys.executable, "-m", "papvmm")
+
+
+def papvmm(*args, **options):
+    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 60} | options
+    return subprocess.run((*PAPVMM, *map(str, args)), check=False, **options)
+
+
+def running(*args, **options):
+    """Start a guest that never ends, and wait for its first line."""
+    process = subprocess.Popen(
+        (*PAPVMM, "run", *map(str, args)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+    )
+    process.stdout.readline()
+    return process
+
+
+def test_the_console_is_all_there_is_on_stdout():
+    done = papvmm("run", IMAGES / "hello-be.elf", "-m", 16)
+
+    assert done.stdout.splitlines()[0] == b"hello from a big-endian guest"
+    assert (done.stdout[-1:], done.stderr, done.returncode) == (b"\n", b"", 0)
+
+
+def test_kernel_and_positional_image_are_the_same():
+    named = papvmm("run", "-kernel", IMAGES / "hello-le.elf", "-m", "16M", "-nographic")
+    plain = papvmm("run", IMAGES / "hello-le.elf", "-m", "16")
+
+    assert named.stdout == plain.stdout != b""
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["run"], 2, "no kernel: give an ELF image"),
+        (["run", "/nowhere.elf"], 65, "/nowhere.elf: No such file or directory"),
+        (["run", __file__], 65, "is not an ELF file"),
+        (["run", sys.executable], 65, "papvmm runs 64-bit ELFs for ppc64 (21)"),
+        (["run", IMAGES / "hello-be.elf", "-m", "1"], 65, "give at least -m"),
+        (["run", IMAGES / "hello-be.elf", "-smp", "0"], 2, "a machine has 1 to 64"),
+        (["run", "-m", "lots"], 2, "is no memory size"),
+        (["run", "-gdb", "tcp::1234"], 2, "has no option -gdb"),
+        (["run", "--next-kernle", "x"], 2, "is it --next-kernel?"),
+        (["run", "-accel", "tcg"], 2, "there is python"),
+        (["run", "-M", "powernv"], 2, "papvmm is a pseries"),
+        (["walk"], 2, "there is no command 'walk'"),
+    ],
+)
+def test_a_users_mistake_is_one_clear_line_and_an_exit_code(args, code, says):
+    done = papvmm(*args)
+
+    last = done.stderr.decode().rstrip().splitlines()[-1]
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert says in last
+    assert "Traceback" not in done.stderr.decode()
+
+
+def test_a_reset_ends_the_process_with_32_if_asked_to():
+    done = papvmm("run", IMAGES / "kernel-a.elf", "-m", 16, "-no-reboot")
+
+    assert done.returncode == 32
+    assert b"the guest asked for a reset" in done.stderr
+
+
+def test_the_oops_of_old_kvm_is_reported_as_a_crash_of_the_host():
+    done = papvmm("run", IMAGES / "oops.elf", "-m", 16, "--hv", "kvm-3.6")
+
+    assert done.returncode == 33
+    assert b"kvm-3.6 initialised the VPA of vcpu 0 after it was unregistered" in done.stderr
+
+
+def test_the_oops_guest_is_fine_since_v3_7():
+    assert papvmm("run", IMAGES / "oops.elf", "-m", 16, "--hv", "kvm-3.7").returncode == 0
+
+
+def test_a_refused_unregistration_at_reset_is_said_on_stderr():
+    done = papvmm(
+        "run", IMAGES / "kernel-a.elf", "-m", 16, "--next-kernel", IMAGES / "kernel-b.elf",
+        "--hv", "kvm-3.7", "--reset-dtl-len", 0,
+    )  # fmt: skip
+
+    assert b"vcpu0: unregistering its areas by ONE_REG at reset failed with EINVAL" in done.stderr
+    assert b"words changed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_signal_ends_a_busy_guest_at_once(sent, code, tmp_path):
+    process = running(IMAGES / "hibernate.elf", "-m", 16, "-append", "rounds=100000000")
+    begun = time.monotonic()
+    process.send_signal(sent)
+    _, said = process.communicate(timeout=10)
+
+    assert process.returncode == code
+    assert time.monotonic() - begun < 2
+    assert b"Traceback" not in said
+
+
+def test_a_timeout_is_124():
+    done = papvmm(
+        "run", IMAGES / "hibernate.elf", "-m", 16, "-append", "rounds=100000000", "--timeout", 0.5
+    )
+
+    assert done.returncode == 124
+    assert b"--timeout passed" in done.stderr
+
+
+def test_a_closed_stdout_is_no_traceback():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = papvmm("run", IMAGES / "hello-be.elf", "-m", 16, capture_output=False, stdout=writer,
+                  stderr=subprocess.PIPE)  # fmt: skip
+    os.close(writer)
+
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == 1
+
+
+def test_version_is_quick_and_imports_next_to_nothing():
+    done = papvmm("--version")
+    code = "import sys; sys.argv = ['papvmm', '--version']\nfrom papvmm.cli.main import dispatch\n"
+    code += "dispatch(['--version']); print(*sorted(set(sys.modules) & {'asyncio', 'argparse',"
+    code += " 'papvmm.machine', 'elftools', 'uvloop', 'json'}))"
+    imported = subprocess.run((sys.executable, "-c", code), capture_output=True, check=True)
+
+    assert done.stdout.startswith(b"papvmm ")
+    assert imported.stdout.splitlines()[1:] == [b""]
