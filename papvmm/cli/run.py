@@ -20,6 +20,7 @@ from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import Outcome
 from papvmm.machine.reset import Refusal
 from papvmm.trace.events import MachineReset
+from papvmm.vpa.levels import LEVELS
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -58,7 +59,7 @@ def add_machine_arguments(parser: ArgumentParser) -> None:
     add("-cpu", type=options.one_of("a processor", "POWER9"), default="POWER9", help="POWER9")
     add("-accel", type=options.one_of("an engine", "python"), default="python",
         help="python: the Python engine")  # fmt: skip
-    add("--hv", default="kvm", choices=("kvm-3.6", "kvm-3.7", "kvm", "papr"),
+    add("--hv", default="kvm", choices=tuple(LEVELS),
         help="whose rules for the areas: the hypervisor's level (default kvm)")  # fmt: skip
     add("--hv-page", type=options.memory_size, default=4096, metavar="4K|64K",
         help="host page behind guest RAM: the granule in which areas are pinned")  # fmt: skip
