@@ -28,12 +28,23 @@ def image(text: str, *, little_endian: bool = False) -> bytes:
 class Program:
     """A processor about to run a program in real mode, supervisor state."""
 
-    def __init__(self, text, *, at=CODE, msr=0, ram=RAM, little_endian=False, hot=HOT, **registers):
+    def __init__(
+        self,
+        text,
+        *,
+        at=CODE,
+        msr=0,
+        ram=RAM,
+        little_endian=False,
+        hot=HOT,
+        translated=None,
+        **registers,
+    ):
         self.memory = GuestMemory(ram)
         self.memory.write(at, image(text, little_endian=little_endian))
         self.state = ArchState()
         self.executor = PythonExecutor(self.state, self.memory, CodeCache(self.memory), hot=hot)
-        self.processor = Processor(self.executor, self.memory)
+        self.processor = Processor(self.executor, self.memory, translated)
         self.run = self.processor.run
         self.state.write(MSR, MSR_SF | MSR_ME | msr | (MSR_LE if little_endian else 0))
         self.state.write(CIA, at)

@@ -8,6 +8,8 @@ from papvmm.engine.inputs import decrementer_due
 from papvmm.engine.stepper import Stepper
 from papvmm.engine.stops import FOREVER, Stop, StopReason
 from papvmm.engine.storage import GuestStorage
+from papvmm.engine.tracing import TRACING, is_traced, trace_causes
+from papvmm.isa.decode import decode
 from papvmm.isa.interrupts import (
     PROGRAM_ILLEGAL,
     PROGRAM_PRIVILEGED,
@@ -17,9 +19,22 @@ from papvmm.isa.interrupts import (
 )
 from papvmm.isa.ir import Exit
 from papvmm.isa.msr import MSR_EE, MSR_PR
-from papvmm.isa.state import CIA, DAR, DSISR, EXTERNAL, FAULT_EA, FSCR, MSR, NOW, ArchState
+from papvmm.isa.state import (
+    CIA,
+    DAR,
+    DSISR,
+    EXTERNAL,
+    FAULT_EA,
+    FSCR,
+    MSR,
+    NOW,
+    SDAR,
+    SIAR,
+    ArchState,
+)
+from papvmm.isa.undescribed import facility_of
 from papvmm.memory.guest_memory import GuestMemory
-from papvmm.mmu.translate import NoPageTable, RealMode, StorageInterrupt, misaligned
+from papvmm.mmu.translate import NoPageTable, RealMode, StorageInterrupt, Translation, misaligned
 
 FRUITLESS: Final = 16
 """Interrupts in a row, without an instruction completed in between, that a vcpu survives."""
@@ -39,12 +54,23 @@ INTERRUPTS: Final = {
 """The interrupts that need nothing but SRR1 bits."""
 
 
+def what(word: int) -> str:
+    """Name an instruction that is not built."""
+    decoded = decode(word)
+    if decoded is not None:
+        return decoded.instruction.mnemonic
+    unit = facility_of(word)
+    return f"{unit.name.lower() if unit else 'unknown'} instruction"
+
+
 class Processor:
     """An ``Engine``: an executor for the ordinary instructions, and all the rest."""
 
-    def __init__(self, executor: Executor, memory: GuestMemory) -> None:
+    def __init__(
+        self, executor: Executor, memory: GuestMemory, translated: Translation | None = None
+    ) -> None:
         self._executor: Final = executor
-        self._storage: Final = GuestStorage(memory, RealMode(), NoPageTable())
+        self._storage: Final = GuestStorage(memory, RealMode(), translated or NoPageTable())
         self._stepper: Final = Stepper(executor.state, self._storage)
         self._fruitless = 0
         self._interrupted_at = -1
@@ -74,7 +100,10 @@ class Processor:
             if cia in self.breakpoints and cia != passed:
                 return Breakpoint(cia)
             passed = -1
-            reason = self._handle(self._executor.run(left))
+            if state.read(MSR) & TRACING:
+                reason = self._step()
+            else:
+                reason = self._handle(self._executor.run(left))
         return reason
 
     def _admit_interrupts(self, left: int) -> int:
@@ -120,11 +149,21 @@ class Processor:
         return self._interrupt(Interrupt.FACILITY_UNAVAILABLE)
 
     def _step(self) -> ExitReason | None:
+        """Execute the instruction at CIA; follow it by a trace interrupt if MSR asks for one."""
+        state = self.state
+        msr, cia = state.read(MSR), state.read(CIA)
         try:
-            exit_ = self._stepper.step()
+            exit_, met = self._stepper.step()
         except StorageInterrupt as interrupt:
             return self._storage_interrupt(interrupt)
-        return None if exit_ is None else self._handle(exit_)
+        reason = None if exit_ is None else self._handle(exit_)
+        if exit_ in (None, Exit.CONTEXT) and met is not None and is_traced(*met, msr):
+            touched = self._storage.touched
+            state.write(SIAR, cia)
+            if touched is not None:
+                state.write(SDAR, touched.ea)
+            deliver(state, Interrupt.TRACE, state.read(CIA), trace_causes(touched))
+        return reason
 
     def _hypercall(self) -> ExitReason | None:
         """Leave for ``sc 1``, unless problem state made it.
@@ -139,7 +178,7 @@ class Processor:
     def _not_built(self) -> NotBuilt:
         cia = self.state.read(CIA)
         word = self._storage.fetch(cia)
-        return NotBuilt(cia, word, "instruction")
+        return NotBuilt(cia, word, what(word))
 
     def _storage_interrupt(self, fault: StorageInterrupt) -> ExitReason | None:
         if fault.dsisr is not None:

@@ -1,6 +1,6 @@
 """One instruction at a time, with every care: what no fast path of any engine does."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from papvmm.engine.python.handlers import careful_operation
 from papvmm.engine.storage import GuestStorage
@@ -13,6 +13,13 @@ from papvmm.isa.undescribed import undescribed
 from papvmm.mmu.translate import misaligned
 
 
+class Met(NamedTuple):
+    """The instruction that was executed, or was to be."""
+
+    decoded: Decoded
+    template: Template
+
+
 class Stepper:
     """Executes the instruction at CIA, whatever storage it touches and however odd it is."""
 
@@ -20,38 +27,38 @@ class Stepper:
         self._state: Final = state
         self._q: Final = state.buffer.cast("Q")
         self._storage: Final = storage
+        self._no_code: Final = bytearray()
 
-    def step(self) -> Exit | None:
-        """Execute and count one instruction; None if nothing but the next one follows.
+    def step(self) -> tuple[Exit | None, Met | None]:
+        """Execute and count one instruction: no exit if nothing but the next one follows.
 
         Raises ``StorageInterrupt``, with the state as before the instruction.
         """
         state = self._state
-        self._storage.enter(state.read(MSR))
-        cia = state.read(CIA)
-        word = self._storage.fetch(cia)
+        msr = state.read(MSR)
+        self._storage.enter(msr)
+        word = self._storage.fetch(state.read(CIA))
         decoded = decode(word)
         if decoded is None:
-            return undescribed(word, state.read(MSR))
-        exit_ = self._execute(decoded, cia)
-        if exit_ is None or exit_.completes:
-            state.write(NOW, state.read(NOW) + 1)
-        return exit_
-
-    def template(self, decoded: Decoded) -> Template:
-        """Return what an instruction does in the present state."""
-        msr = self._state.read(MSR)
-        return decoded.instruction.template(
+            return undescribed(word, msr), None
+        template = decoded.instruction.template(
             decoded.statics, problem_state=bool(msr & MSR_PR), sf=bool(msr & MSR_SF)
         )
+        met = Met(decoded, template)
+        exit_ = self._execute(met)
+        if exit_ is None or exit_.completes:
+            state.write(NOW, state.read(NOW) + 1)
+        return exit_, met
 
-    def _execute(self, decoded: Decoded, cia: int) -> Exit | None:
-        state = self._state
-        handler, args = careful_operation(decoded, self.template(decoded))
-        nia = handler(self._q, state.buffer, self._storage, bytearray(), cia, state.read(NOW), args)
-        if nia == -Exit.HELPER and decoded.instruction.helper is not None:
+    def _execute(self, met: Met) -> Exit | None:
+        state, storage = self._state, self._storage
+        cia, now = state.read(CIA), state.read(NOW)
+        handler, args = careful_operation(*met)
+        nia = handler(self._q, state.buffer, storage, self._no_code, cia, now, args)
+        helper = met.decoded.instruction.helper
+        if nia == -Exit.HELPER and helper is not None:
             try:
-                decoded.instruction.helper(state, self._storage, decoded.operands)
+                helper(state, storage, met.decoded.operands)
             except Misaligned as access:
                 raise misaligned(access.ea) from None
             nia = None

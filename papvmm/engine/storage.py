@@ -1,14 +1,21 @@
 """Guest storage by effective address: every access that is out of the ordinary goes here."""
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from papvmm.bits import M64
 from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.translate import PAGE, Access, Translation, nothing_there
 
-Piece = tuple[int, int]
+Piece: TypeAlias = tuple[int, int]
 """Real address and length."""
+
+
+class Touch(NamedTuple):
+    """An access to data."""
+
+    access: Access
+    ea: int
 
 
 class GuestStorage:
@@ -25,12 +32,15 @@ class GuestStorage:
         self._order: Literal["little", "big"] = "big"
         self._instruction_side = real
         self._data_side = real
+        self.touched: Touch | None = None
+        """The latest access but for fetches, since ``enter``: what it was for, and where."""
 
     def enter(self, msr: int) -> None:
         """Access storage as ``msr`` says from now on."""
         self._order = "little" if msr & MSR_LE else "big"
         self._instruction_side = self._translated if msr & MSR_IR else self._real
         self._data_side = self._translated if msr & MSR_DR else self._real
+        self.touched = None
 
     def fetch(self, cia: int) -> int:
         """Return an instruction word."""
@@ -61,6 +71,7 @@ class GuestStorage:
 
     def _pieces(self, ea: int, size: int, access: Access) -> list[Piece]:
         """Translate an access: one piece, or two if it crosses a page."""
+        self.touched = Touch(access, ea)
         first = min(size, PAGE - ea % PAGE)
         parts = [(ea, first)]
         if first < size:

@@ -37,7 +37,9 @@ PROGRAM_TRAP: Final = 0x2_0000
 """SRR1 bits 44 to 46: why there is a program interrupt."""
 
 TRACED: Final = 0x4000_0000
-"""SRR1 bit 33, always one after a trace interrupt."""
+TRACED_LOAD: Final = 0x1000_0000
+TRACED_STORE: Final = 0x0800_0000
+"""SRR1 bits of a trace interrupt: 33 always, 35 after a load, 36 after a store."""
 
 SRR1_CAUSES: Final = 0x783F_0000
 """SRR1 bits 33:36 and 42:47, which tell the cause; the others are those of the MSR."""
