@@ -1,0 +1,94 @@
+"""``papvmm demo``: run a demonstration's two scenes, show the result, write a report."""
+
+import json
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Final
+
+from papvmm.cli.exit_codes import ExitCode
+from papvmm.cli.loop import run_loop
+from papvmm.errors import BadInput
+from papvmm.observe.as_json import as_json
+from papvmm.observe.demonstrations import DEMONSTRATIONS, commands
+from papvmm.observe.exhibit import Exhibit
+from papvmm.observe.picture import picture
+from papvmm.observe.report import report
+from papvmm.observe.stage import perform
+from papvmm.observe.text import Paint, coloured, draw, plain
+
+ASCII: Final = str.maketrans({"█": "#", "▒": "+", "·": ".", "✗": "X", "✓": "OK", "─": "-",
+                              "→": "->", "…": "..."})  # fmt: skip
+"""For terminals that can't show the text as it is."""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of ``papvmm demo``."""
+    add = parser.add_argument
+    add("name", nargs="?", default="reboot", choices=tuple(DEMONSTRATIONS), metavar="NAME",
+        help="which one (default reboot); --list names them")  # fmt: skip
+    add("--list", action="store_true", help="list the demonstrations")
+    add("--json", action="store_true", help="print the result as JSON, and nothing else")
+    add("--out", type=Path, default=Path("papvmm-demo"), metavar="DIR",
+        help="where report.html, demo.svg and the guests go (default ./papvmm-demo)")  # fmt: skip
+    parser.epilog = "exit code: 0 if the harm shows and the cure cures, 1 otherwise"
+
+
+def run(args: Namespace) -> int:
+    """Run the demonstration."""
+    if args.list:
+        print(listing())
+        return ExitCode.DONE
+    demonstration = DEMONSTRATIONS[args.name]()
+    exhibit = run_loop(perform(demonstration, tell))
+    tell("")
+    write_files(args.out, exhibit)
+    if args.json:
+        print(json.dumps(as_json(exhibit), indent=1))
+    else:
+        shown = commands(exhibit, args.out.as_posix())
+        show(draw(exhibit, f"{args.out}/report.html", shown[1], paint_for_stdout()))
+    return ExitCode.DONE if exhibit.convinces else ExitCode.FINDING
+
+
+def listing() -> str:
+    """Return one line a demonstration."""
+    rows = [(name, make().title) for name, make in DEMONSTRATIONS.items()]
+    return "\n".join(f"{name:<14}{title}" for name, title in rows)
+
+
+def tell(scene: str) -> None:
+    """Say on a terminal which scene runs; nothing ends that."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{f'running: {scene} …' if scene else ''}")
+        sys.stderr.flush()
+
+
+def write_files(directory: Path, exhibit: Exhibit) -> None:
+    """Write the report, its picture and the guests it speaks of."""
+    config = exhibit.harmed.scene.config
+    images = [file for file in (config.kernel, *config.next_kernels) if file]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for file in images:
+            (directory / file.name).write_bytes(file.data)
+        text = report(exhibit, commands(exhibit, directory.as_posix()))
+        (directory / "report.html").write_text(text, encoding="utf-8")
+        (directory / "demo.svg").write_text(picture(exhibit), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"the report can't be written: {error}") from error
+
+
+def paint_for_stdout() -> Paint:
+    """Return colours for a terminal whose owner wants them, see no-color.org."""
+    return coloured if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else plain
+
+
+def show(text: str) -> None:
+    """Print a text, in ASCII where stdout can't show it."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = text.translate(ASCII)
+    print(text)

@@ -1,0 +1,124 @@
+"""A demonstration as people see it: two runs of the same guests that differ in one thing."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from papvmm.machine.config import MachineConfig
+from papvmm.machine.outcome import (
+    GuestReset,
+    HostCrashed,
+    NoProgress,
+    Outcome,
+    Panicked,
+    Paused,
+    PoweredOff,
+    Quit,
+    VcpuCrashed,
+)
+from papvmm.observe.corruption import Corruption
+from papvmm.observe.record import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One of the two runs: ``name`` in one word, ``label`` in a few.
+
+    ``handover_line`` is what the guest prints when the next kernel takes over without a reset.
+    """
+
+    name: str
+    label: str
+    config: MachineConfig
+    handover_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """``harmed`` is the scene in which something goes wrong, ``cured`` the one in which it can't.
+
+    ``story`` is a paragraph, ``cure`` what makes the difference, in a line.
+    """
+
+    name: str
+    title: str
+    story: str
+    cure: str
+    harmed: Scene
+    cured: Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a scene."""
+
+    scene: Scene
+    record: RunRecord
+    corruption: Corruption
+    outcome: Outcome
+    refusals: tuple[str, ...]
+
+    @property
+    def looked(self) -> int:
+        """When the guest had looked at its memory for the last time: the end if it never said."""
+        return self.corruption.looked
+
+    @property
+    def crashed(self) -> bool:
+        """Tell whether the hypervisor itself crashed."""
+        return isinstance(self.outcome, HostCrashed)
+
+    @property
+    def harmed(self) -> bool:
+        """Tell whether something went wrong that is the hypervisor's fault."""
+        return self.crashed or self.corruption.corrupted
+
+    @property
+    def doubt(self) -> str:
+        """Say why the result can't be trusted; empty if it can."""
+        told = self.corruption.testimony
+        if not isinstance(self.outcome, PoweredOff | HostCrashed):
+            return f"the run should have ended with power-off: {outcome_text(self.outcome)}"
+        if told is not None and not self.corruption.agreed:
+            return (
+                f"the guest says {told.words} words changed,"
+                f" the hypervisor's stores explain {len(self.corruption.gpas)}"
+            )
+        if self.corruption.gpas and told is None:
+            return "the guest did not say whether its memory is intact"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """A demonstration and its results."""
+
+    demonstration: Demonstration
+    harmed: Result
+    cured: Result
+
+    @property
+    def convinces(self) -> bool:
+        """Tell whether the harm shows, the cure cures, and both results can be trusted."""
+        trusted = not (self.harmed.doubt or self.cured.doubt)
+        return trusted and self.harmed.harmed and not self.cured.harmed
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Say how a run ended, in a few words."""
+    match outcome:
+        case PoweredOff():
+            return "powered off"
+        case GuestReset():
+            return "asked for a reset"
+        case Panicked(message):
+            return f"panicked: {message}"
+        case VcpuCrashed(vcpu_id, cia, why, _):
+            return f"vcpu{vcpu_id} crashed at {cia:#x}: {why}"
+        case HostCrashed(why):
+            return why
+        case NoProgress():
+            return "every vcpu waits for ever"
+        case Quit(why) | Paused(why):
+            return f"stopped: {why}"
+        case _:
+            assert_never(outcome)

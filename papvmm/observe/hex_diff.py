@@ -1,0 +1,129 @@
+"""The hex diff: what kernel B put into its memory, what stands there now, and whose doing it is."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from papvmm.observe.corruption import Corruption, FieldHits, by_field
+from papvmm.observe.markup import Node, node
+from papvmm.observe.record import PAGE, RunRecord, Spot
+from papvmm.observe.wording import AREA_TEXT
+from papvmm.vpa.dtl import DTL_ENTRY
+from papvmm.vpa.layout import Area
+
+LINE: Final = 16
+ENTRIES_SHOWN: Final = 2
+"""Log entries of each vcpu that are shown byte by byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The pages of a run: ``now``, and ``was``, as the kernel left them; ``hit`` gpas differ."""
+
+    was: Mapping[int, bytes]
+    now: Mapping[int, bytes]
+    hit: frozenset[int]
+
+    def line(self, gpa: int) -> Iterator[tuple[int, int, bool]]:
+        """Yield the bytes of a line: as it was, as it is now, and whether it was hit."""
+        for byte in range(gpa, gpa + LINE):
+            page, offset = byte - byte % PAGE, byte % PAGE
+            yield self.was[page][offset], self.now[page][offset], byte in self.hit
+
+
+def memory_of(record: RunRecord, corruption: Corruption) -> Memory:
+    """Take the hits back, to see what the memory was like without them."""
+    was = {page: bytearray(data) for page, data in record.pages.items()}
+    hit = set()
+    for spot in (*corruption.hits, *corruption.late):
+        for gpa, old, now in zip(_gpas(spot), spot.first.old, spot.now, strict=True):
+            was[gpa - gpa % PAGE][gpa % PAGE] = old
+            if old != now:
+                hit.add(gpa)
+    return Memory({page: bytes(data) for page, data in was.items()}, record.pages, frozenset(hit))
+
+
+def hex_diff(record: RunRecord, corruption: Corruption) -> Node:
+    """Return the table: a line of 16 bytes a row, was above now, and its provenance."""
+    memory = memory_of(record, corruption)
+    heads = ("gpa", "", "bytes", "stored as", "vcpu", "stores", "first and last", "registered")
+    rows = [row for group in by_field(corruption.hits) for row in _rows(memory, group)]
+    return node(
+        "table",
+        node("thead", node("tr", *(node("th", head) for head in heads))),
+        node("tbody", *rows),
+        class_="hex",
+    )
+
+
+def _rows(memory: Memory, group: FieldHits) -> Iterator[Node]:
+    if group.write.area != Area.DTL.name:
+        yield _row(memory, group.gpa - group.gpa % LINE, _provenance(group))
+        return
+    for spot in group.spots[:ENTRIES_SHOWN]:
+        entry = FieldHits(spot.first.field, (spot,))
+        gutter = _provenance(entry, _decoded(spot.now), DTL_ENTRY.size // LINE)
+        for gpa in range(spot.first.gpa, spot.first.gpa + DTL_ENTRY.size, LINE):
+            yield _row(memory, gpa, gutter)
+            gutter = ()
+    left = group.spots[ENTRIES_SHOWN:]
+    if left:
+        rest = FieldHits(f"{left[0].first.field} … {left[-1].first.field}", left)
+        words = f"and {len(left)} more entries like these, up to {left[-1].first.gpa:#x}"
+        yield node(
+            "tr",
+            node("td", f"{rest.gpa:#x}", class_="gpa"),
+            node("td", words, colspan=2, class_="more"),
+            *_provenance(rest),
+        )
+
+
+def _row(memory: Memory, gpa: int, gutter: tuple[Node, ...]) -> Node:
+    line = tuple(memory.line(gpa))
+    return node(
+        "tr",
+        node("td", f"{gpa:#x}", class_="gpa"),
+        node("td", node("i", "was"), node("br"), node("b", "now"), class_="which"),
+        node("td", *_bytes(line, 0, "old"), node("br"), *_bytes(line, 1, "new"), class_="bytes"),
+        *gutter,
+        class_="first" if gutter else "more",
+    )
+
+
+def _bytes(line: tuple[tuple[int, int, bool], ...], which: int, name: str) -> Iterator[Node | str]:
+    """Yield the bytes in two groups of eight; those that were hit stand out."""
+    for index, byte in enumerate(line):
+        text = f"{byte[which]:02x}"
+        yield node("span", text, class_=f"hit {name}") if byte[2] else text
+        if index < LINE - 1:
+            yield "  " if index == LINE // 2 - 1 else " "
+
+
+def _provenance(hits: FieldHits, detail: str = "", lines: int = 1) -> tuple[Node, ...]:
+    registration = hits.write.registration
+    registered = ""
+    if registration is not None:
+        area = AREA_TEXT[registration.area]
+        registered = f"{area} {registration.gpa:#x}, {registration.door} @{registration.icount:,}"
+    details = (node("br"), node("small", detail)) if detail else ()
+    when = (f"@{hits.first:,}", node("br"), f"@{hits.last:,}")
+    return (
+        node("td", node("b", hits.name), *details, rowspan=lines, class_="field"),
+        node("td", str(hits.write.vcpu_id), rowspan=lines, class_="number"),
+        node("td", f"{hits.stores:,}", rowspan=lines, class_="number"),
+        node("td", *when, rowspan=lines, class_="number"),
+        node("td", registered, rowspan=lines, class_="registered"),
+    )
+
+
+def _decoded(entry: bytes) -> str:
+    """Spell out what a log entry says; fields of zero are left out."""
+    values = (
+        (field.name, int.from_bytes(entry[field.offset : field.offset + field.width], "big"))
+        for field in DTL_ENTRY.fields
+    )
+    return ", ".join(f"{name} {value:#x}" for name, value in values if value)
+
+
+def _gpas(spot: Spot) -> range:
+    return range(spot.first.gpa, spot.first.gpa + len(spot.now))

@@ -1,0 +1,253 @@
+"""What a report tells of a run, collected while it goes on, in bounded memory.
+
+The moment everything turns on is the *handover*: the guest's memory passes from one kernel to
+the next, by a reset or without one. From then on a hypervisor store into an area that the
+earlier kernel registered is *foreign*: the next kernel knows nothing of it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from papvmm.memory.guest_memory import GuestMemory
+from papvmm.observe.activity import Activity
+from papvmm.trace.events import (
+    AreaRequested,
+    HvWrite,
+    MachineReset,
+    Registration,
+    VcpuEntered,
+    VcpuLeft,
+)
+from papvmm.trace.hub import Tracer
+
+KEPT: Final = 1024
+"""Events of each kind kept on either side of the handover."""
+
+MOST_SPOTS: Final = 1 << 14
+PAGE: Final = 4096
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """The next kernel's memory starts here: after ``icount`` instructions, for ``reason``.
+
+    ``policy`` is what happened to the areas (unregister or keep), ``registrations`` the number
+    of the last request before.
+    """
+
+    icount: int
+    reason: str
+    policy: str
+    registrations: int
+
+
+class Store(NamedTuple):
+    """A hypervisor store into an area, and whether that is the earlier kernel's."""
+
+    write: HvWrite
+    foreign: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch of instructions a vcpu ran between an entry and the exit that followed.
+
+    ``why`` is the exit's reason, empty if the recording ended first.
+    """
+
+    vcpu_id: int
+    start: int
+    end: int
+    cia: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the guest's console, and when the guest began it."""
+
+    icount: int
+    text: str
+
+
+@dataclass(slots=True)
+class Spot:
+    """Bytes the hypervisor stored to after the handover, since the guest last did itself.
+
+    That the guest did shows: the hypervisor finds other bytes than it left. ``now`` is what
+    stands there when the recording ends; if that isn't what ``last`` stored, the guest has
+    overwritten it.
+    """
+
+    first: HvWrite
+    last: HvWrite
+    foreign: bool
+    count: int = 1
+    now: bytes = b""
+
+    @property
+    def survives(self) -> bool:
+        """Tell whether the hypervisor's bytes are still there."""
+        return self.now == self.last.new
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A recorded run.
+
+    ``stores``, ``turns`` and ``registrations`` are those around the handover, ``spots`` all
+    stores into areas after it, by address. ``pages`` holds the final bytes of every 4 KiB page
+    with an area or a spot.
+    """
+
+    handover: Handover | None
+    registrations: tuple[Registration, ...]
+    stores: tuple[Store, ...]
+    turns: tuple[Turn, ...]
+    spots: tuple[Spot, ...]
+    activity: Mapping[int, Activity]
+    console: tuple[Line, ...]
+    pages: Mapping[int, bytes]
+    end: int
+
+    @property
+    def earlier_areas(self) -> tuple[Registration, ...]:
+        """The areas that were registered before the handover."""
+        last = self.handover.registrations if self.handover else 0
+        return tuple(r for r in self.registrations if r.gpa and r.number <= last)
+
+
+class Window(Generic[T]):
+    """The latest events before a handover and the first ones after it."""
+
+    def __init__(self) -> None:
+        self._before: Final[deque[T]] = deque(maxlen=KEPT)
+        self._after: Final[list[T]] = []
+        self._handed_over = False
+
+    def add(self, event: T) -> None:
+        """Keep an event, or drop it if it came too long after the handover."""
+        if not self._handed_over:
+            self._before.append(event)
+        elif len(self._after) < KEPT:
+            self._after.append(event)
+
+    def hand_over(self) -> None:
+        """Note that what follows is after the handover."""
+        self._handed_over = True
+        self._before.extend(self._after)
+        self._after.clear()
+
+    def events(self) -> tuple[T, ...]:
+        """Return what was kept, oldest first."""
+        return (*self._before, *self._after)
+
+
+class Recorder:
+    """Listens to a machine from power-on, and makes a ``RunRecord`` of what it hears.
+
+    Where the next kernel takes over without a reset, the guest says so: in ``handover_line``.
+    """
+
+    def __init__(self, tracer: Tracer, icount: Callable[[], int], handover_line: str = "") -> None:
+        self._icount: Final = icount
+        self._handover_line: Final = handover_line
+        self._handover: Handover | None = None
+        self._last_registration = 0
+        self._registrations: Final[Window[Registration]] = Window()
+        self._stores: Final[Window[Store]] = Window()
+        self._turns: Final[Window[Turn]] = Window()
+        self._spots: Final[dict[tuple[int, int], Spot]] = {}
+        self._inside: Final[dict[int, VcpuEntered]] = {}
+        self._activity: Final[dict[int, Activity]] = {}
+        self._console: Final[deque[Line]] = deque(maxlen=KEPT)
+        self._partial_line = b""
+        self._line_began = 0
+        tracer.subscribe(AreaRequested, self._request)
+        tracer.subscribe(HvWrite, self._write)
+        tracer.subscribe(VcpuEntered, self._enter)
+        tracer.subscribe(VcpuLeft, self._leave)
+        tracer.subscribe(MachineReset, self._reset)
+
+    def print(self, characters: bytes) -> None:
+        """Take what the guest writes on its console."""
+        if not self._partial_line:
+            self._line_began = self._icount()
+        *lines, self._partial_line = (self._partial_line + characters).split(b"\n")
+        for line in lines:
+            text = line.decode("ascii", "replace").rstrip("\r")
+            self._console.append(Line(self._line_began, text))
+            self._line_began = self._icount()
+            if text and text == self._handover_line:
+                self.hand_over(self._icount(), "no reset", "keep")
+
+    def hand_over(self, icount: int, reason: str, policy: str) -> None:
+        """Note that the next kernel takes over; a reset does this by itself."""
+        self._handover = Handover(icount, reason, policy, self._last_registration)
+        self._spots.clear()
+        for window in (self._registrations, self._stores, self._turns):
+            window.hand_over()
+
+    def finish(self, memory: GuestMemory) -> RunRecord:
+        """Return the record of the run up to now."""
+        for vcpu_id in tuple(self._inside):
+            self._end_turn(vcpu_id, self._icount(), "")
+        for (gpa, length), spot in self._spots.items():
+            spot.now = memory.read(gpa, length)
+        registrations = self._registrations.events()
+        areas = {(r.gpa, r.length) for r in registrations if r.gpa}
+        pages = {
+            page
+            for gpa, length in (*areas, *self._spots)
+            for page in range(gpa - gpa % PAGE, gpa + length, PAGE)
+            if memory.holds(page, PAGE)
+        }
+        return RunRecord(
+            handover=self._handover,
+            registrations=registrations,
+            stores=self._stores.events(),
+            turns=self._turns.events(),
+            spots=tuple(self._spots[key] for key in sorted(self._spots)),
+            activity=dict(sorted(self._activity.items())),
+            console=tuple(self._console),
+            pages={page: memory.read(page, PAGE) for page in sorted(pages)},
+            end=self._icount(),
+        )
+
+    def _request(self, event: AreaRequested) -> None:
+        self._last_registration = event.registration.number
+        self._registrations.add(event.registration)
+
+    def _write(self, write: HvWrite) -> None:
+        registration = write.registration
+        if registration is None:
+            return
+        handover = self._handover
+        foreign = handover is not None and registration.number <= handover.registrations
+        self._stores.add(Store(write, foreign))
+        self._activity.setdefault(write.vcpu_id, Activity()).count(write.icount, foreign=foreign)
+        key = (write.gpa, len(write.new))
+        spot = self._spots.get(key)
+        if spot is not None and spot.last.new == write.old and spot.foreign is foreign:
+            spot.last = write
+            spot.count += 1
+        elif spot is not None or len(self._spots) < MOST_SPOTS:
+            self._spots[key] = Spot(write, write, foreign)
+
+    def _enter(self, event: VcpuEntered) -> None:
+        self._inside[event.vcpu_id] = event
+
+    def _leave(self, event: VcpuLeft) -> None:
+        if event.vcpu_id in self._inside:
+            self._end_turn(event.vcpu_id, event.icount, event.why)
+
+    def _end_turn(self, vcpu_id: int, end: int, why: str) -> None:
+        entered = self._inside.pop(vcpu_id)
+        self._turns.add(Turn(vcpu_id, entered.icount, end, entered.cia, why))
+
+    def _reset(self, event: MachineReset) -> None:
+        self.hand_over(event.icount, event.reason, event.policy)

@@ -1,0 +1,53 @@
+"""The causal chain of a corruption, step by step, from what was recorded."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from papvmm.observe.exhibit import Result, outcome_text
+from papvmm.observe.wording import AREA_TEXT, handover_text
+from papvmm.trace.events import HvWrite, Registration
+
+
+class Step(NamedTuple):
+    """Something that happened after ``icount`` instructions."""
+
+    icount: int
+    text: str
+
+
+def chain(result: Result) -> Iterator[Step]:
+    """Tell how it came to the first bad store, and how it went on."""
+    record, first = result.record, result.corruption.first
+    handover = record.handover
+    if handover is not None and first is not None:
+        write = first.first
+        if write.registration is not None:
+            yield _registered(write.registration)
+        kept = "The areas stay registered; RAM keeps what it holds."
+        yield Step(
+            handover.icount, f"{handover_text(handover)}: the next kernel takes over. {kept}"
+        )
+        yield _stored(write, handover.icount)
+        last = max(hit.last.icount for hit in result.corruption.hits)
+        stores = sum(hit.count for hit in result.corruption.hits)
+        yield Step(last, f"After {stores:,} such stores the latest. Nothing would end them.")
+    if result.crashed:
+        yield Step(record.end, outcome_text(result.outcome))
+
+
+def _registered(registration: Registration) -> Step:
+    area, door = AREA_TEXT[registration.area], registration.door
+    return Step(
+        registration.icount,
+        f"Kernel A registers the {area} of vcpu{registration.vcpu_id} at {registration.gpa:#x}"
+        f" ({door}). From its next guest entry on the hypervisor stores into it.",
+    )
+
+
+def _stored(write: HvWrite, handover: int) -> Step:
+    return Step(
+        write.icount,
+        f"Guest {write.actor} of vcpu{write.vcpu_id}: the hypervisor stores {write.field} at"
+        f" {write.gpa:#x}, 0x{write.old.hex()} → 0x{write.new.hex()},"
+        f" {write.icount - handover:,} instructions later, into kernel B's page tables.",
+    )

@@ -1,0 +1,231 @@
+"""An exhibit as text, 80 columns wide: what ``papvmm demo`` prints."""
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from textwrap import shorten, wrap
+from typing import Final, TypeAlias
+
+from papvmm.machine.config import MIB
+from papvmm.observe.corruption import by_field
+from papvmm.observe.exhibit import Exhibit, Result, outcome_text
+from papvmm.observe.page_map import Mark, cells_of, pages_shown
+from papvmm.observe.record import PAGE, RunRecord
+from papvmm.observe.wording import AREA_TEXT, handover_text
+from papvmm.trace.events import Registration
+
+WIDTH: Final = 80
+LEFT: Final = 13
+COLUMN: Final = 34
+CELLS: Final = 16
+"""Cells a page of 4 KiB is drawn with."""
+
+KEY: Final = "█ stored into the next kernel's memory   ▒ it has stored there since"
+
+
+class Ink(Enum):
+    """What a piece of text is, for those who see colours; the value is an ANSI attribute."""
+
+    BAD = "1;31"
+    GOOD = "1;32"
+    OWN = "34"
+    STRONG = "1"
+    FAINT = "2"
+
+
+Paint: TypeAlias = Callable[[str, Ink], str]
+
+
+def plain(text: str, ink: Ink) -> str:  # noqa: ARG001 - the twin of ``coloured``
+    """Leave a piece of text as it is."""
+    return text
+
+
+def coloured(text: str, ink: Ink) -> str:
+    """Wrap a piece of text in terminal colours."""
+    return f"\x1b[{ink.value}m{text}\x1b[0m"
+
+
+_CELL: Final = {
+    Mark.NONE: ("·", Ink.FAINT),
+    Mark.OWN: ("▒", Ink.OWN),
+    Mark.OVERWRITTEN: ("▒", Ink.FAINT),
+    Mark.FOREIGN: ("█", Ink.BAD),
+}
+
+
+def draw(exhibit: Exhibit, report: str, command: str, paint: Paint) -> str:
+    """Return the whole text, lines of at most ``WIDTH`` columns.
+
+    It ends with where the ``report`` is and the ``command`` that runs the harmed scene by hand.
+    """
+    sections = (
+        _title(exhibit, paint),
+        _story(exhibit, paint),
+        _columns(exhibit, paint),
+        _hits(exhibit.harmed, paint),
+        _explanation(exhibit, paint),
+        (_labelled("look at", report), *_command(command)),
+    )
+    return "\n".join("\n".join(lines) + "\n" for lines in map(list, sections) if lines)
+
+
+def at(icount: int) -> str:
+    """Write a position in a run."""
+    return f"@{icount:,}"
+
+
+def _title(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
+    demonstration, config = exhibit.demonstration, exhibit.harmed.scene.config
+    left = f"papvmm demo {demonstration.name}: {demonstration.title}"
+    vcpus = f"{config.vcpus} vcpu{'s' if config.vcpus > 1 else ''}"
+    right = f"{vcpus}, {config.memory_size // MIB} MiB, seed {config.seed}"
+    yield paint(left, Ink.STRONG) + right.rjust(WIDTH - len(left))
+    yield ""
+    yield from (f"  {line}" for line in wrap(demonstration.story, WIDTH - 4))
+
+
+def _story(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
+    record = exhibit.harmed.record
+    handover = record.handover
+    if handover is None:
+        return
+    yield _labelled("kernel A", "registers its areas with the hypervisor (H_REGISTER_VPA):")
+    for line in registered(record):
+        yield _labelled("", line)
+    words = f"── {handover_text(handover)} "
+    when = f" {at(handover.icount)} ──"
+    yield "  " + paint(words + "─" * (WIDTH - 4 - len(words) - len(when)) + when, Ink.STRONG)
+    after = (line.text for line in record.console if line.icount >= handover.icount)
+    actor, _, said = next(after, "").partition(": ")
+    yield _labelled(actor, said)
+
+
+def registered(record: RunRecord) -> Iterator[str]:
+    """Say what each vcpu had registered before the handover, one line each."""
+    by_vcpu: dict[int, dict[str, Registration]] = {}
+    for registration in record.earlier_areas:
+        by_vcpu.setdefault(registration.vcpu_id, {})[registration.area] = registration
+    for vcpu_id, areas in sorted(by_vcpu.items()):
+        where = "  ".join(
+            f"{text} {areas[area].gpa:#x}" for area, text in AREA_TEXT.items() if area in areas
+        )
+        last = max(registration.icount for registration in areas.values())
+        yield f"vcpu{vcpu_id}  {where}  {at(last)}"
+
+
+def _columns(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
+    results = (exhibit.harmed, exhibit.cured)
+    yield _row("", (paint(f"{r.scene.label:<{COLUMN}}", Ink.STRONG) for r in results))
+    pages = pages_shown(*(result.record for result in results))
+    for page in pages if exhibit.harmed.record.handover else ():
+        yield _row(f"{page:#x}", (_strip(result, page, paint) for result in results))
+    if exhibit.harmed.record.handover:
+        yield paint(_labelled("", KEY), Ink.FAINT)
+    yield _row("guest says", (f"{_told(result):<{COLUMN}}" for result in results))
+    yield _row("verdict", (_verdict(result, paint) for result in results))
+
+
+def _strip(result: Result, page: int, paint: Paint) -> str:
+    cells = cells_of(result.record, page, PAGE // CELLS, result.looked)
+    strip = "".join(paint(*_CELL[cell.mark]) for cell in cells)
+    words = sum(page <= gpa < page + PAGE for gpa in result.corruption.gpas)
+    text = f"{words:4} word{'s' if words != 1 else ''} hit" if words else "    clean"
+    padded = f"{text:<{COLUMN - CELLS}}"
+    return strip + (paint(padded, Ink.BAD) if words else padded)
+
+
+def _told(result: Result) -> str:
+    testimony, console = result.corruption.testimony, result.record.console
+    if testimony is not None:
+        return f"{testimony.words} words changed" if testimony.words else "memory intact"
+    said = console[-1].text.partition(": ")[2] if console else ""
+    return shorten(said, COLUMN - 1, placeholder=" …")
+
+
+def _verdict(result: Result, paint: Paint) -> str:
+    first = result.corruption.first
+    if result.doubt:
+        text, ink = "? see below", Ink.BAD
+    elif result.crashed:
+        text, ink = f"✗ HOST CRASHED {at(result.record.end)}", Ink.BAD
+    elif first is not None:
+        text, ink = f"✗ CORRUPTED from {at(first.first.icount)}", Ink.BAD
+    elif result.record.handover is not None:
+        text, ink = f"✓ INTACT up to power-off {at(result.record.end)}", Ink.GOOD
+    else:
+        text, ink = f"✓ UNHARMED, power-off {at(result.record.end)}", Ink.GOOD
+    return paint(f"{text:<{COLUMN}}", ink)
+
+
+def _hits(result: Result, paint: Paint) -> Iterator[str]:
+    groups = by_field(result.corruption.hits)
+    if not groups:
+        return
+    head = f"  {'gpa':<10}{'field':<28}{'vcpu':>4}{'stores':>8}{'first':>12}{'last':>12}"
+    yield paint(head, Ink.FAINT)
+    for group in groups:
+        yield (
+            f"  {group.gpa:<#10x}{group.name:<28}{group.write.vcpu_id:>4}{group.stores:>8}"
+            f"{at(group.first):>12}{at(group.last):>12}"
+        )
+    if result.corruption.late:
+        count = len(result.corruption.late)
+        yield f"  … and {count} more places after kernel B had looked for the last time"
+
+
+def _explanation(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
+    for result in (exhibit.harmed, exhibit.cured):
+        for refusal in result.refusals:
+            yield from _labelled_paragraph(result.scene.name, refusal)
+        if result.crashed or result.doubt:
+            reason = result.doubt or outcome_text(result.outcome)
+            yield from _labelled_paragraph(result.scene.name, paint(reason, Ink.BAD))
+    yield from _first_bad_write(exhibit.harmed)
+    yield from _labelled_paragraph("cure", exhibit.demonstration.cure)
+
+
+def _first_bad_write(result: Result) -> Iterator[str]:
+    hit, handover = result.corruption.first, result.record.handover
+    if hit is None or handover is None:
+        return
+    write = hit.first
+    registration = write.registration
+    refused = "its unregistration was refused" if result.refusals else "nobody has unregistered it"
+    area = "" if registration is None else AREA_TEXT[registration.area]
+    yield from _labelled_paragraph(
+        "first bad",
+        f"{write.field} of vcpu{write.vcpu_id} at {write.gpa:#x}, 0x{write.old.hex()} →"
+        f" 0x{write.new.hex()}, {at(write.icount)}: {write.icount - handover.icount:,}"
+        f" instructions after the handover",
+    )
+    if registration is not None:
+        yield from _labelled_paragraph(
+            "why",
+            f"vcpu{registration.vcpu_id} registered that {area} for kernel A"
+            f" ({registration.door} {at(registration.icount)}), and {refused}",
+        )
+
+
+def _command(command: str) -> Iterator[str]:
+    """Break a command into lines as a shell allows."""
+    line, label = "", "run it"
+    for word in command.split(" "):
+        if line and LEFT + len(line) + len(word) + 3 > WIDTH:
+            yield _labelled(label, f"{line} \\")
+            line, label = "", ""
+        line = f"{line} {word}" if line else word
+    yield _labelled(label, line)
+
+
+def _row(left: str, columns: Iterable[str]) -> str:
+    return (f"  {left:<{LEFT - 2}}" + "".join(columns)).rstrip()
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"  {label:<{LEFT - 2}}{text}"
+
+
+def _labelled_paragraph(label: str, text: str) -> Iterator[str]:
+    for line in wrap(text, WIDTH - LEFT):
+        yield _labelled(label, line)
+        label = ""

@@ -1,0 +1,19 @@
+"""What things are called in reports."""
+
+from typing import Final
+
+from papvmm.observe.record import Handover
+from papvmm.vpa.layout import Area
+
+AREA_TEXT: Final = {Area.VPA.name: "VPA", Area.SLB_SHADOW.name: "SLB shadow", Area.DTL.name: "DTL"}
+"""By the name in ``Registration.area`` and ``HvWrite.area``."""
+
+_REASONS: Final = {
+    "guest-reset": "RESET by the guest",
+    "no reset": "JUMP into kernel B, no reset",
+}
+
+
+def handover_text(handover: Handover) -> str:
+    """Say how the memory passed from one kernel to the next."""
+    return _REASONS.get(handover.reason, handover.reason)
