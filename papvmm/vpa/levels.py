@@ -234,7 +234,7 @@ KVM_3_6: Final = Level(
     one_reg=False,
     hcall_vpa_minimum=1024,
     one_reg_vpa_length=1024,
-    dtl_length_binds_at_zero=True,
+    dtl_length_binds_at_zero=False,
     crashes_without_vpa=True,
     bounds=Bounds.HOST_PAGE,
     ignores_other_flags=True,
@@ -255,7 +255,14 @@ KVM_3_6: Final = Level(
 )
 """Before the commit."""
 
-KVM_3_7: Final = replace(KVM_3_6, name="kvm-3.7", one_reg=True, crashes_without_vpa=False)
+KVM_3_7: Final = replace(
+    KVM_3_6,
+    name="kvm-3.7",
+    one_reg=True,
+    # Its quirk: a reset that clears the log with (0, 0) fails, and then the VPA stays too.
+    dtl_length_binds_at_zero=True,
+    crashes_without_vpa=False,
+)
 """The commit."""
 
 KVM: Final = replace(
