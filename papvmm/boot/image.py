@@ -5,10 +5,9 @@ from typing import Final, NamedTuple
 
 from papvmm.boot.elf import LoadedImage
 from papvmm.errors import BadInput
-from papvmm.memory.guest_memory import GuestMemory
+from papvmm.memory.guest_memory import PAGE, GuestMemory
 
 MIB: Final = 1 << 20
-PAGE: Final = 4096
 
 LOWEST: Final = 0x4000
 """Interrupt vectors and what kernels keep beside them are below: nothing is put there."""

@@ -4,8 +4,8 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from papvmm.bits import M64
 from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE
-from papvmm.memory.guest_memory import GuestMemory
-from papvmm.mmu.translate import PAGE, Access, Translation, nothing_there
+from papvmm.memory.guest_memory import PAGE, GuestMemory
+from papvmm.mmu.translate import Access, Translation, nothing_there
 
 Piece: TypeAlias = tuple[int, int]
 """Real address and length."""

@@ -11,6 +11,9 @@ from papvmm.errors import PapvmmError
 _BE: Final = {1: Struct(">B"), 2: Struct(">H"), 4: Struct(">I"), 8: Struct(">Q")}
 _LE: Final = {1: Struct("<B"), 2: Struct("<H"), 4: Struct("<I"), 8: Struct("<Q")}
 
+PAGE: Final = 4096
+"""Bytes of the smallest page there is."""
+
 CODE_LINE: Final = 128
 """Bytes of RAM for each element of ``GuestMemory.code``: the cache line of POWER."""
 

@@ -5,9 +5,6 @@ from typing import Final, Protocol
 
 from papvmm.isa.interrupts import Interrupt
 
-PAGE: Final = 4096
-"""Bytes for which one translation holds: no page is smaller."""
-
 REAL_MODE_BITS: Final = (1 << 60) - 1
 """In real addressing mode EA bits 0:3 are ignored (Power ISA v3.0B, Book III, 5.7.3)."""
 

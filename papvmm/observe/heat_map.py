@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from math import log2
 from typing import Final
 
+from papvmm.memory.guest_memory import PAGE
 from papvmm.observe.markup import Node, node
 from papvmm.observe.page_map import Cell, Mark, cells_of
-from papvmm.observe.record import PAGE, RunRecord
+from papvmm.observe.record import RunRecord
 from papvmm.observe.wording import AREA_TEXT
 from papvmm.trace.events import Registration
 

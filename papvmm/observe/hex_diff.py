@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from papvmm.memory.guest_memory import PAGE
 from papvmm.observe.corruption import Corruption, FieldHits, by_field
 from papvmm.observe.markup import Node, node
-from papvmm.observe.record import PAGE, RunRecord, Spot
+from papvmm.observe.record import RunRecord, Spot
 from papvmm.observe.wording import AREA_TEXT
 from papvmm.vpa.dtl import DTL_ENTRY
 from papvmm.vpa.layout import Area

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from papvmm.memory.guest_memory import PAGE
 from papvmm.observe.corruption import is_hit
-from papvmm.observe.record import PAGE, RunRecord, Spot
+from papvmm.observe.record import RunRecord, Spot
 
 
 class Mark(IntEnum):

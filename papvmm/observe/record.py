@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from papvmm.memory.guest_memory import GuestMemory
+from papvmm.memory.guest_memory import PAGE, GuestMemory
 from papvmm.observe.activity import Activity
 from papvmm.trace.events import (
     AreaRequested,
@@ -26,7 +26,6 @@ KEPT: Final = 1024
 """Events of each kind kept on either side of the handover."""
 
 MOST_SPOTS: Final = 1 << 14
-PAGE: Final = 4096
 
 T = TypeVar("T")
 

@@ -6,10 +6,11 @@ from textwrap import shorten, wrap
 from typing import Final, TypeAlias
 
 from papvmm.machine.config import MIB
+from papvmm.memory.guest_memory import PAGE
 from papvmm.observe.corruption import by_field
 from papvmm.observe.exhibit import Exhibit, Result, outcome_text
 from papvmm.observe.page_map import Mark, cells_of, pages_shown
-from papvmm.observe.record import PAGE, RunRecord
+from papvmm.observe.record import RunRecord
 from papvmm.observe.wording import AREA_TEXT, handover_text
 from papvmm.trace.events import Registration
 

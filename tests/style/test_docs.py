@@ -55,7 +55,7 @@ def test_the_python_of_the_readme_runs():
 def test_the_readme_names_no_command_and_no_option_that_is_not_there():
     from papvmm.cli.main import COMMANDS  # noqa: PLC0415
 
-    uses = re.findall(r"(?<![/\w])papvmm ([a-z][a-z-]+)((?: [^`\n|&]*)?)", README)
+    uses = re.findall(r"(?:bin/|`)papvmm ([a-z][a-z-]+)((?: [^`\n|&]*)?)", README)
     words = {word for word, _ in uses}
 
     assert words & set(COMMANDS) >= {"run", "demo", "one-reg", "save", "restore", "areas"}
