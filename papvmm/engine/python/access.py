@@ -2,15 +2,20 @@
 
 import struct
 from collections.abc import Callable
+from functools import cache
 from typing import Final, TypeAlias
 
 from papvmm.bits import mask, ones
 from papvmm.isa.ir import PURE
-from papvmm.memory.guest_memory import CODE_LINE
 from papvmm.mmu.translate import misaligned
 
 OUT_OF_RANGE: Final = (struct.error, IndexError, OverflowError)
 """What direct access raises for an address outside RAM: the address is the guest's."""
+
+CODE_HERE: Final = 1
+CODE_NEXT: Final = 2
+"""Marks in ``GuestMemory.code``: traces were derived from this line, or from the next one,
+which a store that begins here may reach."""
 
 _FORMATS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 Fetch: TypeAlias = Callable[[memoryview, int], tuple[int]]
@@ -21,12 +26,13 @@ def fetcher(*, little_endian: bool) -> Fetch:
     return struct.Struct("<I" if little_endian else ">I").unpack_from
 
 
+@cache
 def namespace(*, little_endian: bool) -> dict[str, object]:
-    """Return what generated functions may call."""
+    """Return the globals of generated functions: what they may call."""
     order, other = "<>" if little_endian else "><"
     names: dict[str, object] = {
         "sdiv": PURE["sdiv"], "mask": mask, "misaligned": misaligned, "reverse": _reverse,
-        "holds_code": holds_code, "OUT_OF_RANGE": OUT_OF_RANGE,
+        "OUT_OF_RANGE": OUT_OF_RANGE,
     }  # fmt: skip
     for size, letter in _FORMATS.items():
         plain, reversed_ = struct.Struct(order + letter), struct.Struct(other + letter)
@@ -36,11 +42,6 @@ def namespace(*, little_endian: bool) -> dict[str, object]:
     load16, store16 = _quadword(struct.Struct(order + "QQ"), high_first=not little_endian)
     names |= {"load16": load16, "store16": store16, "exchange16": _exchange(load16, store16)}
     return names
-
-
-def holds_code(code: bytearray, ea: int, size: int) -> bool:
-    """Tell whether code was derived from a line of these bytes (see ``CodeCache``)."""
-    return bool(code[ea // CODE_LINE] & 1 or code[(ea + size - 1) // CODE_LINE] & 1)
 
 
 def _reverse(value: int, size: int) -> int:

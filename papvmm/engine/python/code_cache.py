@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
+from papvmm.engine.python.access import CODE_HERE, CODE_NEXT
 from papvmm.engine.python.traces import Trace
 from papvmm.memory.guest_memory import CODE_LINE, GuestMemory
 
@@ -12,11 +13,6 @@ TRACES: Final = 4096
 
 REWRITES: Final = 8
 """A line whose code was dropped so often holds data as well, or code that modifies itself."""
-
-HERE: Final = 1
-NEXT: Final = 2
-"""Marks in ``GuestMemory.code``: there is code on this line, or on the next one, which a
-store that begins here may reach."""
 
 Key: TypeAlias = tuple[int, int]
 """Mode and real address."""
@@ -45,9 +41,9 @@ class CodeCache:
         self._traces[key] = trace
         for line in lines(trace.addresses):
             self._keys_on.setdefault(line, set()).add(key)
-            self._code[line] |= HERE
+            self._code[line] |= CODE_HERE
             if line:
-                self._code[line - 1] |= NEXT
+                self._code[line - 1] |= CODE_NEXT
 
     def is_rewritten(self, addresses: Iterable[int]) -> bool:
         """Tell whether code there changes too often to be worth compiling."""
@@ -72,9 +68,9 @@ class CodeCache:
 
     def _unmark(self, line: int) -> None:
         del self._keys_on[line]
-        self._code[line] &= ~HERE
+        self._code[line] &= ~CODE_HERE
         if line:
-            self._code[line - 1] &= ~NEXT
+            self._code[line - 1] &= ~CODE_NEXT
 
 
 def lines(addresses: Iterable[int]) -> set[int]:

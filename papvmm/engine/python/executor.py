@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from papvmm.engine.python.access import OUT_OF_RANGE, fetcher, namespace
+from papvmm.engine.python.access import OUT_OF_RANGE, fetcher
 from papvmm.engine.python.code_cache import CodeCache
 from papvmm.engine.python.handlers import Operation, operation
 from papvmm.engine.python.traces import Step, Trace, compile_trace
@@ -45,7 +45,6 @@ class Mode:
         self.key: Final = key
         self.little_endian: Final = bool(key & MSR_LE)
         self.fetch: Final = fetcher(little_endian=self.little_endian)
-        self.names: Final = namespace(little_endian=self.little_endian)
         self.operations: Final[dict[int, Operation]] = {}
         self.heat: Final[dict[int, int]] = {}
         self.traces: Final[dict[int, Trace]] = {}
@@ -70,6 +69,21 @@ class Mode:
         prepared = operation(*understood, little_endian=self.little_endian)
         self.operations[word] = prepared
         return prepared
+
+    def keep(self, cia: int, trace: Trace) -> None:
+        """Run this trace whenever execution comes to ``cia``."""
+        if len(self.traces) == WORDS:
+            self.forget()
+        self.traces[cia] = trace
+        if trace is NO_TRACE:
+            self.heat[cia] = -FOREVER
+
+    def forget(self) -> None:
+        """Let go of all traces."""
+        for cia, trace in self.traces.items():
+            if trace is NO_TRACE:
+                self.heat[cia] = 0
+        self.traces.clear()
 
     def warm(self, cia: int) -> int:
         """Count that code was branched to."""
@@ -125,7 +139,7 @@ class PythonExecutor:
         self._generation = self._cache.generation
         self._avoided = set(self.breakpoints)
         for mode in self._modes.values():
-            mode.traces.clear()
+            mode.forget()
 
     def _is_hot(self, mode: Mode, cia: int) -> bool:
         return cia not in mode.traces and mode.warm(cia) > self._hot
@@ -149,9 +163,7 @@ class PythonExecutor:
             trace = self._compile(mode, steps)
         if not self.breakpoints.isdisjoint(trace.addresses):
             trace = NO_TRACE
-        if len(mode.traces) == WORDS:
-            mode.traces.clear()
-        mode.traces[head] = trace
+        mode.keep(head, trace)
         return None if stop is Stop.BUDGET else stop
 
     def _compile(self, mode: Mode, steps: list[Step]) -> Trace:
@@ -160,13 +172,13 @@ class PythonExecutor:
         addresses = [step.cia for step in steps]
         if (not is_loop and len(steps) < SHORTEST) or self._cache.is_rewritten(addresses):
             return NO_TRACE
-        prepared = []
+        meanings = []
         for step in steps:
             understood = mode.understand(step.word)
             if understood is None or mode.fetch(self._memory.ram, step.cia) != (step.word,):
                 return NO_TRACE
-            prepared.append(understood)
-        trace = compile_trace(steps, prepared, mode.names)
+            meanings.append(understood)
+        trace = compile_trace(steps, meanings, little_endian=mode.little_endian)
         self._cache.add((mode.key, steps[0].cia), trace)
         return trace
 

@@ -32,6 +32,10 @@ negative of a stop reason; CIA is up to date in the state only if the instructio
 completes."""
 
 
+Binder: TypeAlias = Callable[..., Args]
+"""Computes the arguments from the numbers in the operand fields, by their names."""
+
+
 class Operation(NamedTuple):
     """An instruction word, ready to execute."""
 
@@ -56,22 +60,22 @@ def _fields(decoded: Decoded) -> dict[str, int]:
 
 
 @cache
-def _direct(template: Template, little_endian: bool) -> tuple[Callable[..., Args], Handler]:  # noqa: FBT001
-    return _compiled(template, namespace(little_endian=little_endian), direct=True)
+def _direct(template: Template, little_endian: bool) -> tuple[Binder, Handler]:  # noqa: FBT001
+    return _compiled(template, HandlerSource(direct=True), little_endian=little_endian)
 
 
 @cache
-def _careful(template: Template) -> tuple[Callable[..., Args], Handler]:
-    return _compiled(template, namespace(little_endian=False), direct=False)
+def _careful(template: Template) -> tuple[Binder, Handler]:
+    return _compiled(template, HandlerSource(direct=False), little_endian=False)
 
 
 def _compiled(
-    template: Template, names: dict[str, object], *, direct: bool
-) -> tuple[Callable[..., Args], Handler]:
-    source = HandlerSource(direct=direct)
+    template: Template, source: "HandlerSource", *, little_endian: bool
+) -> tuple[Binder, Handler]:
     source.instruction(template)
-    exec(source.text(), names)
-    return names["bind"], names["handler"]  # type: ignore[return-value]
+    made: dict[str, Callable[..., object]] = {}
+    exec(source.text(), namespace(little_endian=little_endian), made)
+    return made["bind"], made["handler"]  # type: ignore[return-value]
 
 
 class HandlerSource(PythonLowering):

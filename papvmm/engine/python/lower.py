@@ -13,6 +13,7 @@ from typing import Final
 
 from papvmm.bits import ones
 from papvmm.engine.lowering import Atom, Lowering
+from papvmm.engine.python.access import CODE_HERE
 from papvmm.isa.ir import (
     Branch,
     BranchTo,
@@ -28,6 +29,7 @@ from papvmm.isa.ir import (
 )
 from papvmm.isa.operands import Register
 from papvmm.isa.state import Cell
+from papvmm.memory.guest_memory import CODE_LINE
 
 PURE: Final[dict[str, str]] = {
     "add": "{0} + {1} & {m}",
@@ -198,9 +200,10 @@ class PythonLowering(Lowering):
         return ea
 
     def _writable(self, ea: Atom, size: int) -> Atom:
-        """Leave if code may have been derived from what is at ``ea``."""
+        """Leave if code may have been derived from what is at ``ea``: see ``CodeCache``."""
         ea = self.temporary(f"{ea}")
-        self.line(f"if code[{ea} >> 7] and holds_code(code, {ea}, {size}):")
+        crosses = f"or {ea} & {CODE_LINE - 1} > {CODE_LINE - size}"
+        self.line(f"if (mark := code[{ea} >> 7]) and (mark & {CODE_HERE} {crosses}):")
         self.line(f"    {self.odd}")
         return ea
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from papvmm.bits import M64, ones
 from papvmm.engine.lowering import Atom
+from papvmm.engine.python.access import namespace
 from papvmm.engine.python.lower import PythonLowering, slot
 from papvmm.engine.stops import Stop
 from papvmm.isa.decode import Decoded
@@ -43,15 +44,15 @@ class Trace:
 
 
 def compile_trace(
-    steps: Sequence[Step], prepared: Sequence[tuple[Decoded, Template]], names: dict[str, object]
+    steps: Sequence[Step], meanings: Sequence[tuple[Decoded, Template]], *, little_endian: bool
 ) -> Trace:
-    """Compile a path; ``names`` is what generated functions may call."""
+    """Compile a path of instructions that mean this."""
     source = TraceSource()
-    for step, (decoded, template) in zip(steps, prepared, strict=True):
+    for step, (decoded, template) in zip(steps, meanings, strict=True):
         source.append(step, decoded.operands, template)
-    exec(source.text(steps[0].cia, steps[-1].nia), names)
-    function: TraceFunction = names.pop("trace")  # type: ignore[assignment]
-    return Trace(function, len(steps), frozenset(step.cia for step in steps))
+    made: dict[str, TraceFunction] = {}
+    exec(source.text(steps[0].cia, steps[-1].nia), namespace(little_endian=little_endian), made)
+    return Trace(made["trace"], len(steps), frozenset(step.cia for step in steps))
 
 
 class TraceSource(PythonLowering):
