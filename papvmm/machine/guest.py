@@ -80,7 +80,7 @@ class Guest:
         """The kernel that was loaded last."""
         self.refusals: tuple[Refusal, ...] = ()
         """What ONE_REG refused at the last reset."""
-        self._reasons: Final[dict[int, tuple[DispatchReason, PreemptReason]]] = {}
+        self.reasons: Final[dict[int, tuple[DispatchReason, PreemptReason]]] = {}
         """Why each vcpu left the guest, and why it comes back, for levels that log that."""
         self._hypercalls: Final = hypercalls
         self._load: Final = load
@@ -114,7 +114,7 @@ class Guest:
         """Load the kernel of this generation and start the boot vcpu; without one, at 0."""
         for vcpu in self.vcpus:
             vcpu.power_on()
-            self._reasons[vcpu.vcpu_id] = STARTED
+            self.reasons[vcpu.vcpu_id] = STARTED
         self.load(self.config.kernel_for(self.door.generation))
         self.scheduler.add(self.vcpus[0])
 
@@ -221,7 +221,7 @@ class Guest:
     def _enter(self, vcpu: Vcpu) -> None:
         state, clock, tracer = vcpu.state, self.clock, self.door.tracer
         cia = state.read(CIA)
-        dispatch_reason, preempt_reason = self._reasons[vcpu.vcpu_id]
+        dispatch_reason, preempt_reason = self.reasons[vcpu.vcpu_id]
         vcpu.areas.enter(
             Dispatch(
                 tb=clock.ticks + state.read(TB_OFFSET),
@@ -240,7 +240,7 @@ class Guest:
     def _leave(self, vcpu: Vcpu, why: str) -> None:
         tracer = self.door.tracer
         slice_over = why == "slice"
-        self._reasons[vcpu.vcpu_id] = (
+        self.reasons[vcpu.vcpu_id] = (
             DispatchReason.TIME_SLICE,
             PreemptReason.END_OF_TIME_SLICE if slice_over else PreemptReason.UNUSED,
         )
@@ -265,7 +265,7 @@ class Guest:
             case Continue():
                 return None
             case Cede():
-                self._reasons[vcpu.vcpu_id] = (DispatchReason.TIME_SLICE, PreemptReason.H_CEDE)
+                self.reasons[vcpu.vcpu_id] = (DispatchReason.TIME_SLICE, PreemptReason.H_CEDE)
                 if decrementer_due(vcpu.state) <= self.clock.count:
                     vcpu.wake()
                 else:
@@ -276,7 +276,7 @@ class Guest:
                 self.scheduler.add(woken)
                 return None
             case YieldTo(target):
-                self._reasons[vcpu.vcpu_id] = (
+                self.reasons[vcpu.vcpu_id] = (
                     DispatchReason.CONFERRED_CYCLES,
                     PreemptReason.H_CONFER,
                 )
@@ -284,7 +284,7 @@ class Guest:
                 self.scheduler.favour(target)
                 return None
             case StopSelf():
-                self._reasons[vcpu.vcpu_id] = STARTED
+                self.reasons[vcpu.vcpu_id] = STARTED
                 self._give_up(vcpu)
                 return None
             case PowerOff():
@@ -315,8 +315,8 @@ class Guest:
     # Who can run.
 
     def _woken_by(self, vcpu: Vcpu, reason: DispatchReason) -> None:
-        if self._reasons[vcpu.vcpu_id] is not STARTED:
-            self._reasons[vcpu.vcpu_id] = (reason, PreemptReason.H_CEDE)
+        if self.reasons[vcpu.vcpu_id] != STARTED:
+            self.reasons[vcpu.vcpu_id] = (reason, PreemptReason.H_CEDE)
 
     def _wake_due(self) -> None:
         """Queue the ceded vcpus whose decrementer is due, earliest first."""

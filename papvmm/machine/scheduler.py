@@ -27,6 +27,10 @@ class Scheduler:
         """The vcpus that are ready, in the order of their turns."""
         return tuple(self._ready)
 
+    def ready_since(self, vcpu: Vcpu) -> int:
+        """Return the count at which a vcpu that waits for its turn became ready."""
+        return self._ready_since[vcpu.vcpu_id]
+
     def knows(self, vcpu: Vcpu) -> bool:
         """Tell whether a vcpu runs, or is ready."""
         return vcpu is self.current or vcpu.vcpu_id in self._ready_since
