@@ -1,0 +1,1 @@
+"""Saved guests: a directory that carries a running guest into another process, or another day."""

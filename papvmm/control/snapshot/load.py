@@ -1,0 +1,42 @@
+"""Loading a saved guest: everything is checked, and only a guest that is whole is returned."""
+
+from pathlib import Path
+
+from papvmm.boot.elf import load_elf
+from papvmm.control.snapshot.configuration import configuration
+from papvmm.control.snapshot.directory import read_directory
+from papvmm.control.snapshot.members import Members
+from papvmm.control.snapshot.ram import unpack
+from papvmm.control.snapshot.save import RAM, STATE
+from papvmm.control.snapshot.state import apply
+from papvmm.control.strict_json import NotJson, only_value
+from papvmm.errors import BadInput, BadUsage
+from papvmm.machine.builder import build
+from papvmm.machine.guest import Guest
+
+
+def load(directory: Path) -> Guest:
+    """Return the guest that was saved in a directory; BadInput says in one line why not."""
+    try:
+        return _load(directory)
+    except (BadInput, BadUsage) as error:
+        raise BadInput(f"{directory}: {error}") from None
+
+
+def _load(directory: Path) -> Guest:
+    manifest, files = read_directory(directory)
+    config = configuration(manifest.member("machine"), files)
+    for name in (RAM, STATE):
+        if name not in files:
+            raise BadInput(f"there is no {name}")
+    guest = build(config)
+    unpack(files[RAM], guest.memory)
+    try:
+        state = only_value(files[STATE])
+    except NotJson as error:
+        raise BadInput(f"{STATE}: {error}") from None
+    apply(guest, Members(state, STATE))
+    kernel = config.kernel_for(guest.door.generation)
+    if kernel is not None:
+        guest.image = load_elf(kernel.name, kernel.data, config.kernel_addr)
+    return guest
