@@ -1,0 +1,28 @@
+"""What QMP commands act on."""
+
+from dataclasses import dataclass
+
+from papvmm.errors import PapvmmError
+from papvmm.machine.machine import Machine
+from papvmm.vcpu.vcpu import Vcpu
+
+
+class NoSuchVcpu(PapvmmError):
+    """A command names a vcpu the machine doesn't have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A machine, and the name its user gave it; empty if none."""
+
+    machine: Machine
+    name: str = ""
+
+    def vcpu(self, vcpu_id: int) -> Vcpu:
+        """Return the vcpu with this id; NoSuchVcpu if there is none."""
+        guest = self.machine.guest
+        vcpu = guest.find_vcpu(vcpu_id)
+        if vcpu is None:
+            known = ", ".join(str(vcpu.vcpu_id) for vcpu in guest.vcpus)
+            raise NoSuchVcpu(f"there is no vcpu {vcpu_id}; there is {known}")
+        return vcpu

@@ -1,0 +1,82 @@
+"""Which QMP events a machine causes: STOP, RESUME, RESET and SHUTDOWN, as QEMU sends them."""
+
+from collections.abc import Callable
+from typing import Final, TypeAlias, assert_never
+
+from papvmm.control.qmp.commands import QUIT
+from papvmm.control.strict_json import Object
+from papvmm.machine.machine import Machine
+from papvmm.machine.outcome import (
+    GuestReset,
+    HostCrashed,
+    NoProgress,
+    Outcome,
+    Panicked,
+    Paused,
+    PoweredOff,
+    Quit,
+    VcpuCrashed,
+)
+from papvmm.machine.runstate import RunState
+from papvmm.trace.events import MachineReset
+
+GUEST_RESET: Final = "guest-reset"
+
+Send: TypeAlias = Callable[[str, Object], None]
+"""Takes the name of an event, and its data."""
+
+
+def watch(machine: Machine, send: Send) -> Callable[[], None]:
+    """Call ``send`` with every event of a machine; return what ends that."""
+
+    def on_change(run_state: RunState, outcome: Outcome) -> None:
+        match run_state:
+            case RunState.RUNNING:
+                send("RESUME", {})
+            case RunState.PAUSED:
+                send("STOP", {})
+            case RunState.SHUTDOWN:
+                send("SHUTDOWN", {"guest": _by_guest(outcome), "reason": shutdown_cause(outcome)})
+            case RunState.CREATED:
+                pass
+            case _:
+                assert_never(run_state)
+
+    def on_reset(reset: MachineReset) -> None:
+        send("RESET", {"guest": reset.reason == GUEST_RESET, "reason": reset.reason})
+
+    unsubscribe = machine.guest.door.tracer.subscribe(MachineReset, on_reset)
+    machine.on_change.append(on_change)
+
+    def end() -> None:
+        unsubscribe()
+        machine.on_change.remove(on_change)
+
+    return end
+
+
+def _by_guest(outcome: Outcome) -> bool:
+    return isinstance(outcome, PoweredOff | GuestReset | Panicked)
+
+
+def shutdown_cause(outcome: Outcome) -> str:
+    """Return what QMP's ShutdownCause calls the end of a machine."""
+    match outcome:
+        case PoweredOff():
+            return "guest-shutdown"
+        case GuestReset():
+            return GUEST_RESET
+        case Panicked():
+            return "guest-panic"
+        case VcpuCrashed() | HostCrashed():
+            return "host-error"
+        case Quit("SIGINT" | "SIGTERM"):
+            return "host-signal"
+        case Quit("host-qmp-quit"):
+            return QUIT
+        case Quit("console"):
+            return "host-ui"
+        case Quit() | NoProgress() | Paused():
+            return "none"
+        case _:
+            assert_never(outcome)

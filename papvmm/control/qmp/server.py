@@ -1,0 +1,182 @@
+"""The QMP server: a UNIX socket, any number of clients, each in a conversation of its own.
+
+Nothing a client does holds the guest up. Commands of one client are carried out in order, and
+its next ones aren't read before; a client that doesn't read its answers is disconnected when
+``BACKLOG`` bytes of them wait.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self, assert_never
+
+from papvmm.control.qmp.address import QmpAddress
+from papvmm.control.qmp.commands import COMMANDS
+from papvmm.control.qmp.control import Control
+from papvmm.control.qmp.events import watch
+from papvmm.control.qmp.message import encode
+from papvmm.control.qmp.protocol import (
+    Answer,
+    Item,
+    Request,
+    Session,
+    event,
+    failure,
+    greeting,
+    success,
+)
+from papvmm.control.qmp.socket_file import SocketFile
+from papvmm.control.strict_json import Object
+from papvmm.errors import PapvmmError
+
+BACKLOG: Final = 1 << 20
+QUEUED: Final = 8
+"""Commands of one client that wait for their turn, as QEMU has it."""
+CHUNK: Final = 1 << 16
+FLUSH: Final = 1.0
+"""Seconds that clients have to read what is left for them when the server ends."""
+
+
+class QmpServer:
+    """Serves a machine: ``async with QmpServer(address, control): …``."""
+
+    def __init__(self, address: QmpAddress, control: Control) -> None:
+        self._control: Final = control
+        self._socket: Final = SocketFile(address.path)
+        self._tasks: Final = asyncio.TaskGroup()
+        self._clients: Final[dict[Client, asyncio.Task[None]]] = {}
+        self._somebody: Final = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        listening = self._socket.listen()
+        await self._tasks.__aenter__()
+        self._server = await asyncio.start_unix_server(self._accept, sock=listening)
+        self._unwatch = watch(self._control.machine, self._broadcast)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._unwatch()
+        self._server.close()
+        self._socket.remove()
+        clients = dict(self._clients)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH):
+                await asyncio.gather(*(client.close() for client in clients))
+        for client, task in clients.items():
+            client.abort()
+            task.cancel()
+        try:
+            await self._tasks.__aexit__(kind, error, traceback)
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+
+    async def first_client(self) -> None:
+        """Wait for somebody to connect, or for the machine's end."""
+        waits = [
+            asyncio.create_task(self._somebody.wait()),
+            asyncio.create_task(self._control.machine.end()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._somebody.set()
+        client = Client(self._control, reader, writer)
+        task = self._tasks.create_task(client.converse(), name="qmp client")
+        self._clients[client] = task
+        task.add_done_callback(lambda _: self._clients.pop(client))
+
+    def _broadcast(self, name: str, data: Object) -> None:
+        message = event(name, data, time.time_ns() // 1000)
+        for client in self._clients:
+            client.tell(message)
+
+
+class Client:
+    """One client: its commands in, their answers and the events out."""
+
+    def __init__(
+        self, control: Control, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._control: Final = control
+        self._reader: Final = reader
+        self._writer: Final = writer
+        self._session: Final = Session(COMMANDS)
+        self._queue: Final[asyncio.Queue[Item | None]] = asyncio.Queue(QUEUED)
+        self._listens = False
+
+    async def converse(self) -> None:
+        """Serve the client until it leaves, or is cut off."""
+        self._send(greeting())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(), name="qmp reader")
+                while (item := await self._queue.get()) is not None:
+                    await self._answer(item)
+        finally:
+            self._writer.close()
+
+    def tell(self, message: bytes) -> None:
+        """Send an event, if the client has got as far as that."""
+        if self._listens:
+            self._send(message)
+
+    async def close(self) -> None:
+        """Let the client have what is on its way, and hang up."""
+        self._writer.close()
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+    def abort(self) -> None:
+        """Hang up."""
+        self._writer.transport.abort()
+
+    async def _read(self) -> None:
+        """Queue what the client sends, and do at once what is to be done out of band."""
+        with suppress(ConnectionError):
+            while data := await self._reader.read(CHUNK):
+                for item in self._session.feed(data):
+                    if isinstance(item, Request) and item.out_of_band:
+                        await self._answer(item)
+                    else:
+                        await self._queue.put(item)
+        for item in self._session.end():
+            await self._queue.put(item)
+        await self._queue.put(None)
+
+    async def _answer(self, item: Item) -> None:
+        match item:
+            case Answer():
+                answer = item
+            case Request(act, _, tag):
+                try:
+                    answer = success(item, await act(self._control))
+                except PapvmmError as error:
+                    answer = failure(tag, str(error))
+            case _:
+                assert_never(item)
+        self._send(encode(answer.fields))
+        self._listens = self._listens or answer.begins
+
+    def _send(self, message: bytes) -> None:
+        transport = self._writer.transport
+        if transport.get_write_buffer_size() > BACKLOG:
+            transport.abort()
+        elif not transport.is_closing():
+            self._writer.write(message)
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the first of the errors that task groups collected."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

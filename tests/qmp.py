@@ -1,0 +1,37 @@
+"""A guest under control: its machine, its QMP server, and qemu.qmp, which is QEMU's own client."""
+
+from contextlib import asynccontextmanager
+
+from qemu.qmp import QMPClient
+
+from papvmm.control.qmp.address import QmpAddress
+from papvmm.control.qmp.control import Control
+from papvmm.control.qmp.server import QmpServer
+from papvmm.machine.machine import Machine
+
+
+@asynccontextmanager
+async def served(guest, path, *, name=""):
+    """Give a machine with a guest that hasn't started, its control socket at ``path``."""
+    machine = Machine(guest, attended=True)
+    address = QmpAddress(str(path), wait=False)
+    async with machine, QmpServer(address, Control(machine, name)):
+        yield machine
+
+
+@asynccontextmanager
+async def client(path):
+    """Give a connected client, whose ``events`` queue what comes."""
+    qmp = QMPClient("test")
+    await qmp.connect(str(path))
+    try:
+        yield qmp
+    finally:
+        await qmp.disconnect()
+
+
+@asynccontextmanager
+async def controlled(guest, path):
+    """Give the machine, and a client that is connected to it."""
+    async with served(guest, path) as machine, client(path) as qmp:
+        yield machine, qmp
