@@ -12,6 +12,7 @@ from papvmm.cli import options
 from papvmm.cli.console import Console
 from papvmm.cli.loop import run_loop
 from papvmm.cli.outcome import explain
+from papvmm.control.qmp.address import QmpAddress, parse_address
 from papvmm.errors import BadUsage
 from papvmm.machine.builder import boot
 from papvmm.machine.config import AreasOnReset, MachineConfig, OnReboot
@@ -19,6 +20,7 @@ from papvmm.machine.guest import Guest
 from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import Outcome
 from papvmm.machine.reset import Refusal
+from papvmm.machine.runstate import RunState
 from papvmm.trace.events import MachineReset
 from papvmm.vpa.levels import LEVELS
 
@@ -30,22 +32,28 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("-kernel", metavar="ELF", help="the same, as QEMU spells it")
     add("-initrd", metavar="FILE", help="initial RAM disk")
     add("-append", metavar="TEXT", default="", help="kernel command line (/chosen/bootargs)")
-    add("-qmp", metavar="unix:PATH", help="control socket: unix:PATH[,server=on,wait=off]")
-    add("-S", action="store_true", help="start paused: QMP's cont lets the guest run")
     add("-rtc", type=options.rtc_base, metavar="base=…", help="date: base=utc or base=DATE")
     add("-action", type=options.reboot_action, metavar="reboot=…", default=OnReboot.RESET,
         help="what a reset by the guest does: reboot=reset, shutdown or pause")  # fmt: skip
     add("-no-reboot", action="store_true", help="the same as -action reboot=shutdown")
+    add("--next-kernel", metavar="ELF", action="append", default=[],
+        help="load this image at the next reset instead; repeatable, one a reset")  # fmt: skip
+    add_host_arguments(parser)
+    add_machine_arguments(parser)
+
+
+def add_host_arguments(parser: ArgumentParser) -> None:
+    """Add what connects a guest with the host it runs on."""
+    add = parser.add_argument
+    add("-qmp", metavar="unix:PATH", help="control socket: unix:PATH[,server=on,wait=off]")
+    add("-S", action="store_true", help="start paused: QMP's cont lets the guest run")
     add("-nographic", action="store_true", help="accepted: there is no graphic display")
     add("-nodefaults", action="store_true", help="accepted: there are no default devices")
     add("-display", type=options.one_of("a display", "none"), help="none")
     add("-serial", type=options.one_of("a console", "stdio", "mon:stdio", "none"),
         default="stdio", help="stdio or none")  # fmt: skip
-    add("-name", metavar="TEXT", help="a name for the guest, for people")
-    add("--next-kernel", metavar="ELF", action="append", default=[],
-        help="load this image at the next reset instead; repeatable, one a reset")  # fmt: skip
+    add("-name", metavar="TEXT", default="", help="a name for the guest, for people")
     add("--timeout", type=float, metavar="SECONDS", help="stop after this much host time")
-    add_machine_arguments(parser)
 
 
 def add_machine_arguments(parser: ArgumentParser) -> None:
@@ -97,8 +105,13 @@ def config_from(args: Namespace) -> MachineConfig:
 
 def run(args: Namespace) -> int:
     """Run the guest to its end."""
-    guest = boot(config_from(args))
-    outcome = run_loop(_run(guest, args))
+    return run_guest(boot(config_from(args)), args)
+
+
+def run_guest(guest: Guest, args: Namespace) -> int:
+    """Run a guest to its end, connected as the host arguments say."""
+    qmp = None if args.qmp is None else parse_address(args.qmp)
+    outcome = run_loop(_run(guest, args, qmp))
     return explain(outcome, guest)
 
 
@@ -108,11 +121,11 @@ def complain_of(refusals: tuple[Refusal, ...]) -> None:
         print(f"papvmm: {refusal}", file=sys.stderr)
 
 
-async def _run(guest: Guest, args: Namespace) -> Outcome:
+async def _run(guest: Guest, args: Namespace, qmp: QmpAddress | None) -> Outcome:
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         console = Console(guest.console.feed, lambda: machine.quit("console"))
-        machine = Machine(guest, attended=args.qmp is not None, pace=console.is_terminal)
+        machine = Machine(guest, attended=qmp is not None, pace=console.is_terminal)
         await stack.enter_async_context(machine)
         guest.door.tracer.subscribe(MachineReset, lambda _: complain_of(guest.refusals))
         for caught in (signal.SIGINT, signal.SIGTERM):
@@ -122,6 +135,14 @@ async def _run(guest: Guest, args: Namespace) -> Outcome:
             await stack.enter_async_context(console)
         if args.timeout is not None:
             loop.call_later(args.timeout, machine.quit, "timeout")
-        if not args.S:
+        if qmp is not None:
+            from papvmm.control.qmp.control import Control  # noqa: PLC0415 - who asks, waits
+            from papvmm.control.qmp.server import QmpServer  # noqa: PLC0415
+
+            server = await stack.enter_async_context(QmpServer(qmp, Control(machine, args.name)))
+            if qmp.wait:
+                print(f"papvmm: waiting for a client at {qmp.path}", file=sys.stderr)
+                await server.first_client()
+        if not args.S and machine.run_state is RunState.CREATED:
             machine.resume()
         return await machine.end()
