@@ -9,6 +9,7 @@ const char *status_name(long status)
     case H_FUNCTION: return "H_FUNCTION";
     case H_PARAMETER: return "H_PARAMETER";
     case H_RESOURCE: return "H_RESOURCE";
+    case H_STATE: return "H_STATE";
     default: return "a status this guest has no name for";
     }
 }

@@ -20,6 +20,7 @@ enum {
     H_FUNCTION = -2,
     H_PARAMETER = -4,
     H_RESOURCE = -16,
+    H_STATE = -75,
 };
 
 /* H_SET_MODE's resource "interrupt byte order" and its two values. */
