@@ -4,7 +4,7 @@ import sys
 from typing import assert_never
 
 from papvmm.cli.exit_codes import ExitCode
-from papvmm.isa.encode import disassemble
+from papvmm.isa.disasm import disassemble
 from papvmm.machine.guest import Guest
 from papvmm.machine.outcome import (
     GuestReset,

@@ -34,7 +34,7 @@ def mfbhrbe(cpu: Trace) -> None:
 
 
 for _syntax, _xo in (
-    ("tbegin.", 654), ("tend.", 686), ("tcheck", 718), ("tsr.", 750),
+    ("tbegin.", 654), ("tend.", 686), ("tcheck BF", 718), ("tsr.", 750),
     ("tabort.", 910), ("tabortwc.", 782), ("tabortwci.", 846),
     ("tabortdc.", 814), ("tabortdci.", 878),
 ):  # fmt: skip

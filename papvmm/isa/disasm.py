@@ -1,0 +1,79 @@
+"""Printing: instruction words as assembler text, for people and for our own assembler."""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from papvmm.isa.decode import Decoded, decode
+from papvmm.isa.operands import BO, RS, RT
+from papvmm.isa.sprs import SPRS
+
+if TYPE_CHECKING:
+    import capstone
+
+
+def disassemble(word: int, cia: int = 0) -> str:
+    """Return the text for people of the instruction at ``cia``.
+
+    Capstone's, whose extended mnemonics read best; ours where it knows none.
+    """
+    decoded = decode(word)
+    if decoded is not None and decoded.instruction.mnemonic in CORRECTED:
+        corrected = CORRECTED[decoded.instruction.mnemonic](decoded)
+        if corrected is not None:
+            return corrected
+    for instruction in _capstone().disasm(word.to_bytes(4), cia):
+        return f"{instruction.mnemonic} {instruction.op_str}".rstrip()
+    return plain(word)
+
+
+def plain(word: int) -> str:
+    """Return an instruction in the Power ISA's own notation, all operands as numbers."""
+    decoded = decode(word)
+    return f".long {word:#010x}" if decoded is None else show(decoded)
+
+
+def show(decoded: Decoded) -> str:
+    """Return the text of a decoded instruction; zeros that may be left out are."""
+    numbers = list(decoded.operands.values())
+    for operand in reversed(decoded.instruction.operands):
+        if not operand.is_optional or numbers[-1]:
+            break
+        numbers.pop()
+    before = re.split(r"\w+", decoded.instruction.syntax)
+    after = before[-1] if len(numbers) == len(decoded.operands) else ""
+    written = "".join(f"{text}{number}" for text, number in zip(before, numbers, strict=False))
+    return f"{decoded.instruction.name(decoded.statics)} {written}{after}".rstrip()
+
+
+def _named_move(decoded: Decoded) -> str | None:
+    """Return mfspr and mtspr with the register's name, of which Capstone knows few."""
+    (number,) = decoded.statics
+    spr = SPRS.get(number)
+    name, register = decoded.instruction.mnemonic[:2], decoded.operands.get(RT)
+    if spr is None:
+        return None
+    return f"{name}{spr.name.lower()} r{decoded.operands[RS] if register is None else register}"
+
+
+def _certain_branch(decoded: Decoded) -> str | None:
+    """Return a bc that always branches, which Capstone takes for one that counts."""
+    always = 0b10100
+    return show(decoded) if decoded.operands[BO] & always == always else None
+
+
+CORRECTED: Final[dict[str, Callable[[Decoded], str | None]]] = {
+    "mfspr": _named_move,
+    "mtspr": _named_move,
+    "bc": _certain_branch,
+}
+"""Where Capstone says less than we know, or something wrong."""
+
+
+@cache
+def _capstone() -> "capstone.Cs":
+    """Return capstone's disassembler, loaded when the first instruction is printed."""
+    import capstone  # noqa: PLC0415
+
+    return capstone.Cs(capstone.CS_ARCH_PPC, capstone.CS_MODE_64 | capstone.CS_MODE_BIG_ENDIAN)
