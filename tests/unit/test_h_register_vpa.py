@@ -274,6 +274,15 @@ def test_registering_for_another_running_vcpu(hv, subfunction):
     assert status == (HcallStatus.H_STATE if refused else H_SUCCESS)
 
 
+def test_to_papr_a_ceded_vcpu_is_online():
+    partition = unregistered("papr")
+    state_size(partition, VPA, 640, 2)
+    partition.vcpus[1].start(0x100, r3=0)
+    partition.vcpus[1].cede()
+
+    assert hreg(partition, REG_VPA, VPA, target=1) == HcallStatus.H_STATE
+
+
 def test_papr_lets_a_vcpu_register_for_itself_and_for_one_that_is_offline():
     partition = registered("papr")
     state_size(partition, 0x8000, 640, 2)

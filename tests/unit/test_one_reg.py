@@ -153,6 +153,16 @@ def test_a_payload_is_read_after_its_size_and_before_its_register_is_looked_up(
     assert refusal.value.errno == expected
 
 
+def test_what_lies_behind_a_payload_is_not_looked_at():
+    vcpu = Partition().caller
+
+    set_one_reg(vcpu, IDS["VPA_ADDR"], (0x2000, 7, 7))
+    set_one_reg(vcpu, IDS["VPA_SLB"], (0x3000, 64, 7))
+
+    assert get_one_reg(vcpu, IDS["VPA_ADDR"]) == (0x2000,)
+    assert get_one_reg(vcpu, IDS["VPA_SLB"]) == (0x3000, 64)
+
+
 PLAIN = [
     register
     for register in REGISTERS.values()

@@ -203,6 +203,15 @@ def test_an_area_that_could_not_be_pinned_keeps_the_vpa_for_one_reg_only(name):
     assert hreg(partition, DEREG_VPA) == HcallStatus.H_SUCCESS
 
 
+def test_even_an_area_without_a_byte_must_be_in_ram():
+    partition = registered()
+    put(partition, "SLB", OUTSIDE_RAM, 0)
+
+    enter(partition.caller.areas)
+
+    assert hreg(partition, DEREG_VPA) == HcallStatus.H_SUCCESS
+
+
 @pytest.mark.parametrize("subfunction", [REG_SLB, REG_DTL])
 def test_a_vpa_that_could_not_be_pinned_carries_areas_of_one_reg_only(subfunction):
     partition = unregistered()
