@@ -159,6 +159,21 @@ async def test_requests_are_served_between_two_entries():
         assert machine.run_state is RunState.RUNNING
 
 
+async def test_what_a_request_raises_is_raised_where_it_was_made_and_the_guest_goes_on():
+    guest = guest_running(FOREVER, slice_counts=10_000)
+
+    def fail():
+        raise OSError("disk full")
+
+    async with Machine(guest) as machine:
+        machine.resume()
+
+        with pytest.raises(OSError, match="disk full"):
+            await machine.between_entries(fail)
+
+        assert machine.run_state is RunState.RUNNING
+
+
 async def test_a_reset_from_outside_starts_the_guest_again():
     guest = guest_running(FOREVER, slice_counts=10_000)
     async with Machine(guest) as machine:
