@@ -1,5 +1,6 @@
 """A demonstration as people see it: two runs of the same guests that differ in one thing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -49,13 +50,14 @@ class Demonstration:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a scene."""
+    """What came of a scene; ``describe`` names addresses of the kernel that ran last."""
 
     scene: Scene
     record: RunRecord
     corruption: Corruption
     outcome: Outcome
     refusals: tuple[str, ...]
+    describe: Callable[[int], str] = hex
 
     @property
     def looked(self) -> int:

@@ -1,11 +1,12 @@
 """The hex diff: what kernel B put into its memory, what stands there now, and whose doing it is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from papvmm.memory.guest_memory import PAGE
 from papvmm.observe.corruption import Corruption, FieldHits, by_field
+from papvmm.observe.exhibit import Result
 from papvmm.observe.markup import Node, node
 from papvmm.observe.record import RunRecord, Spot
 from papvmm.observe.wording import AREA_TEXT
@@ -44,11 +45,12 @@ def memory_of(record: RunRecord, corruption: Corruption) -> Memory:
     return Memory({page: bytes(data) for page, data in was.items()}, record.pages, frozenset(hit))
 
 
-def hex_diff(record: RunRecord, corruption: Corruption) -> Node:
+def hex_diff(result: Result) -> Node:
     """Return the table: a line of 16 bytes a row, was above now, and its provenance."""
-    memory = memory_of(record, corruption)
-    heads = ("gpa", "", "bytes", "stored as", "vcpu", "stores", "first and last", "registered")
-    rows = [row for group in by_field(corruption.hits) for row in _rows(memory, group)]
+    memory = memory_of(result.record, result.corruption)
+    heads = ("gpa", "", "bytes", "stored as", "vcpu", "stores", "first, last", "registered")
+    groups = by_field(result.corruption.hits)
+    rows = [row for group in groups for row in _rows(memory, group, result.describe)]
     return node(
         "table",
         node("thead", node("tr", *(node("th", head) for head in heads))),
@@ -57,13 +59,13 @@ def hex_diff(record: RunRecord, corruption: Corruption) -> Node:
     )
 
 
-def _rows(memory: Memory, group: FieldHits) -> Iterator[Node]:
+def _rows(memory: Memory, group: FieldHits, describe: Callable[[int], str]) -> Iterator[Node]:
     if group.write.area != Area.DTL.name:
         yield _row(memory, group.gpa - group.gpa % LINE, _provenance(group))
         return
     for spot in group.spots[:ENTRIES_SHOWN]:
         entry = FieldHits(spot.first.field, (spot,))
-        gutter = _provenance(entry, _decoded(spot.now), DTL_ENTRY.size // LINE)
+        gutter = _provenance(entry, _decoded(spot.now, describe), DTL_ENTRY.size // LINE)
         for gpa in range(spot.first.gpa, spot.first.gpa + DTL_ENTRY.size, LINE):
             yield _row(memory, gpa, gutter)
             gutter = ()
@@ -76,6 +78,7 @@ def _rows(memory: Memory, group: FieldHits) -> Iterator[Node]:
             node("td", f"{rest.gpa:#x}", class_="gpa"),
             node("td", words, colspan=2, class_="more"),
             *_provenance(rest),
+            class_="first",
         )
 
 
@@ -102,10 +105,10 @@ def _bytes(line: tuple[tuple[int, int, bool], ...], which: int, name: str) -> It
 
 def _provenance(hits: FieldHits, detail: str = "", lines: int = 1) -> tuple[Node, ...]:
     registration = hits.write.registration
-    registered = ""
+    registered: tuple[Node | str, ...] = ()
     if registration is not None:
-        area = AREA_TEXT[registration.area]
-        registered = f"{area} {registration.gpa:#x}, {registration.door} @{registration.icount:,}"
+        area = f"{AREA_TEXT[registration.area]} at {registration.gpa:#x}"
+        registered = (area, node("br"), f"{registration.door} @{registration.icount:,}")
     details = (node("br"), node("small", detail)) if detail else ()
     when = (f"@{hits.first:,}", node("br"), f"@{hits.last:,}")
     return (
@@ -113,17 +116,19 @@ def _provenance(hits: FieldHits, detail: str = "", lines: int = 1) -> tuple[Node
         node("td", str(hits.write.vcpu_id), rowspan=lines, class_="number"),
         node("td", f"{hits.stores:,}", rowspan=lines, class_="number"),
         node("td", *when, rowspan=lines, class_="number"),
-        node("td", registered, rowspan=lines, class_="registered"),
+        node("td", *registered, rowspan=lines, class_="registered"),
     )
 
 
-def _decoded(entry: bytes) -> str:
+def _decoded(entry: bytes, describe: Callable[[int], str]) -> str:
     """Spell out what a log entry says; fields of zero are left out."""
-    values = (
-        (field.name, int.from_bytes(entry[field.offset : field.offset + field.width], "big"))
-        for field in DTL_ENTRY.fields
-    )
-    return ", ".join(f"{name} {value:#x}" for name, value in values if value)
+    texts = []
+    for field in DTL_ENTRY.fields:
+        value = int.from_bytes(entry[field.offset : field.offset + field.width], "big")
+        if value:
+            text = describe(value) if field.name == "srr0" else f"{value:#x}"
+            texts.append(f"{field.name} {text}")
+    return ", ".join(texts)
 
 
 def _gpas(spot: Spot) -> range:

@@ -32,7 +32,7 @@ def picture(exhibit: Exhibit) -> str:
         style("pictures.css"),
         ARROW,
         node("rect", width=WIDTH, height=total, rx=12, class_="backdrop"),
-        node("text", demonstration.title, x=MARGIN, y=44, class_="title"),
+        node("text", f"papvmm demo: {demonstration.title}", x=MARGIN, y=44, class_="title"),
         *_column(exhibit.harmed, pages, MARGIN),
         *_column(exhibit.cured, pages, RIGHT),
         *parts,

@@ -102,7 +102,7 @@ def _pictures(exhibit: Exhibit) -> Iterator[Node]:
                 f"Bytes of kernel B, as it left them and as they are ({harmed.scene.label}), with"
                 " the hypervisor's reason to store there.",
             ),
-            node("div", hex_diff(harmed.record, harmed.corruption), class_="scroll"),
+            node("div", hex_diff(harmed), class_="scroll"),
         )
     yield _activity((harmed, cured))
 
@@ -176,16 +176,22 @@ def _activity(results: tuple[Result, Result]) -> Node:
     rows = [
         node(
             "tr",
-            node("th", f"vcpu{vcpu_id}"),
+            node("th", f"vcpu{vcpu_id}", class_="vcpu"),
             *(node("td", sparkline(result.record.activity[vcpu_id], most)) for result in results),
         )
         for vcpu_id in results[0].record.activity
     ]
-    heads = node("tr", node("td"), *(node("th", result.scene.label) for result in results))
+    heads = node(
+        "tr", node("th", class_="vcpu"), *(node("th", result.scene.label) for result in results)
+    )
     return node(
         "section",
         node("h2", "It does not stop by itself"),
-        node("p", "Stores into each vcpu's areas, from power-on to power-off."),
+        node(
+            "p",
+            "Stores into each vcpu's areas, from power-on to power-off: every hypercall is an exit"
+            " and an entry, so they are thickest where a kernel prints.",
+        ),
         node("table", heads, *rows, class_="activity"),
     )
 

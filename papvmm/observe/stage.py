@@ -33,4 +33,4 @@ async def play(scene: Scene) -> Result:
         outcome = await machine.rest()
     record = recorder.finish(guest.memory)
     refusals = tuple(map(str, guest.refusals))
-    return Result(scene, record, corruption_in(record), outcome, refusals)
+    return Result(scene, record, corruption_in(record), outcome, refusals, guest.describe)

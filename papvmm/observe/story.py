@@ -23,14 +23,13 @@ def chain(result: Result) -> Iterator[Step]:
         write = first.first
         if write.registration is not None:
             yield _registered(write.registration)
-        kept = "The areas stay registered; RAM keeps what it holds."
+        kept = "The areas stay registered, and RAM keeps what it holds."
         yield Step(
             handover.icount, f"{handover_text(handover)}: the next kernel takes over. {kept}"
         )
         yield _stored(write, handover.icount)
-        last = max(hit.last.icount for hit in result.corruption.hits)
-        stores = sum(hit.count for hit in result.corruption.hits)
-        yield Step(last, f"After {stores:,} such stores the latest. Nothing would end them.")
+        stores = sum(hit.count for hit in (*result.corruption.hits, *result.corruption.late))
+        yield Step(record.end, f"Power-off, after {stores:,} such stores. Nothing else ends them.")
     if result.crashed:
         yield Step(record.end, outcome_text(result.outcome))
 

@@ -1,6 +1,6 @@
 """An exhibit as text, 80 columns wide: what ``papvmm demo`` prints."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from textwrap import shorten, wrap
 from typing import Final, TypeAlias
@@ -20,7 +20,7 @@ COLUMN: Final = 34
 CELLS: Final = 16
 """Cells a page of 4 KiB is drawn with."""
 
-KEY: Final = "█ stored into the next kernel's memory   ▒ it has stored there since"
+KEY: Final = "█ the next kernel's bytes are gone   ▒ it has stored there since"
 
 
 class Ink(Enum):
@@ -115,23 +115,27 @@ def registered(record: RunRecord) -> Iterator[str]:
 
 
 def _columns(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
-    results = (exhibit.harmed, exhibit.cured)
-    yield _row("", (paint(f"{r.scene.label:<{COLUMN}}", Ink.STRONG) for r in results))
-    pages = pages_shown(*(result.record for result in results))
-    for page in pages if exhibit.harmed.record.handover else ():
-        yield _row(f"{page:#x}", (_strip(result, page, paint) for result in results))
+    """Draw the runs side by side: the left column is padded, the right one needs no spaces."""
+    columns = ((exhibit.harmed, COLUMN), (exhibit.cured, 0))
+    labels = (paint(f"{result.scene.label:<{width}}", Ink.STRONG) for result, width in columns)
+    yield _labelled("", "".join(labels))
     if exhibit.harmed.record.handover:
-        yield paint(_labelled("", KEY), Ink.FAINT)
-    yield _row("guest says", (f"{_told(result):<{COLUMN}}" for result in results))
-    yield _row("verdict", (_verdict(result, paint) for result in results))
+        for page in pages_shown(exhibit.harmed.record, exhibit.cured.record):
+            strips = (_strip(result, page, width, paint) for result, width in columns)
+            yield _labelled(f"{page:#x}", "".join(strips))
+        yield _labelled("", paint(KEY, Ink.FAINT))
+    said = (f"{_told(result):<{width}}" for result, width in columns)
+    yield _labelled("guest says", "".join(said))
+    verdicts = (_verdict(result, width, paint) for result, width in columns)
+    yield _labelled("verdict", "".join(verdicts))
 
 
-def _strip(result: Result, page: int, paint: Paint) -> str:
+def _strip(result: Result, page: int, width: int, paint: Paint) -> str:
     cells = cells_of(result.record, page, PAGE // CELLS, result.looked)
     strip = "".join(paint(*_CELL[cell.mark]) for cell in cells)
     words = sum(page <= gpa < page + PAGE for gpa in result.corruption.gpas)
     text = f"{words:4} word{'s' if words != 1 else ''} hit" if words else "    clean"
-    padded = f"{text:<{COLUMN - CELLS}}"
+    padded = f"{text:<{max(width - CELLS, 0)}}"
     return strip + (paint(padded, Ink.BAD) if words else padded)
 
 
@@ -143,7 +147,7 @@ def _told(result: Result) -> str:
     return shorten(said, COLUMN - 1, placeholder=" …")
 
 
-def _verdict(result: Result, paint: Paint) -> str:
+def _verdict(result: Result, width: int, paint: Paint) -> str:
     first = result.corruption.first
     if result.doubt:
         text, ink = "? see below", Ink.BAD
@@ -155,7 +159,7 @@ def _verdict(result: Result, paint: Paint) -> str:
         text, ink = f"✓ INTACT up to power-off {at(result.record.end)}", Ink.GOOD
     else:
         text, ink = f"✓ UNHARMED, power-off {at(result.record.end)}", Ink.GOOD
-    return paint(f"{text:<{COLUMN}}", ink)
+    return paint(f"{text:<{width}}", ink)
 
 
 def _hits(result: Result, paint: Paint) -> Iterator[str]:
@@ -216,10 +220,6 @@ def _command(command: str) -> Iterator[str]:
             line, label = "", ""
         line = f"{line} {word}" if line else word
     yield _labelled(label, line)
-
-
-def _row(left: str, columns: Iterable[str]) -> str:
-    return (f"  {left:<{LEFT - 2}}" + "".join(columns)).rstrip()
 
 
 def _labelled(label: str, text: str) -> str:

@@ -138,10 +138,6 @@ def _blocks(record: RunRecord, axis: Axis, turns: Iterable[Turn], y: float) -> I
             node("title", f"@{block.start:,} to @{block.end:,}, then {block.why}"),
             x=x, y=y, width=max(end - x, 1.5), height=BLOCK, rx=2, class_=kernel,
         )  # fmt: skip
-        if end - x > 50:
-            name = "kernel A" if old else "kernel B"
-            middle = (x + end) / 2
-            yield node("text", name, x=middle, y=y + 17, text_anchor="middle", class_="small")
         until = axis.x(following.start) if following else end
         if until - end > 3 and block.why != "reset":
             yield from _wait(end, until, y, WAITS.get(block.why, ""))
@@ -224,6 +220,9 @@ def _handover(record: RunRecord, axis: Axis, vcpus: int) -> Iterator[Node]:
     if handover is None:
         return
     x = axis.x(handover.icount)
+    yield node("text", "kernel A", x=LEFT, y=TOP - 8, class_="old-name")
+    right, end = WIDTH - RIGHT, "end"
+    yield node("text", "kernel B", x=right, y=TOP - 8, text_anchor=end, class_="new-name")
     yield node("line", x1=x, x2=x, y1=TOP - 20, y2=TOP + vcpus * LANE, class_="handover")
     name = f"{handover_text(handover)} @{handover.icount:,}"
     yield node("text", name, x=x, y=TOP - 26, text_anchor="middle", class_="strong")
