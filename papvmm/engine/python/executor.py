@@ -119,16 +119,26 @@ class PythonExecutor:
             self._look_again()
         key = msr & MODE_BITS
         mode = self._modes.get(key) or self._modes.setdefault(key, Mode(key))
-        end = q[_NOW] + budget
+        return self._run(mode, q[_NOW] + budget)
+
+    def _run(self, mode: Mode, end: int) -> StopReason:
+        """Run until NOW is ``end``, or to the first exit."""
+        q, b, ram, code = self._q, self.state.buffer, self._memory.ram, self._memory.code
+        traces, stops = mode.traces, self.breakpoints
         stop: StopReason | None = None
         while stop is None:
             left = end - q[_NOW]
-            trace = mode.traces.get(q[_CIA], NO_TRACE)
+            cia = q[_CIA]
+            trace = traces.get(cia, NO_TRACE)
             if trace.length <= left:
-                stop = self._run_trace(trace, left)
+                number = trace.function(q, b, ram, code, left)
+                if number:
+                    stop = _stop(number)
+                elif q[_CIA] in stops:
+                    stop = Stop.BREAKPOINT
             elif not left:
-                return Stop.BUDGET
-            elif trace is NO_TRACE and left >= LONGEST and self._is_hot(mode, q[_CIA]):
+                stop = Stop.BUDGET
+            elif left >= LONGEST and cia not in traces and mode.warm(cia) > self._hot:
                 stop = self._record(mode)
             else:
                 stop = self._interpret(mode, left)
@@ -140,17 +150,6 @@ class PythonExecutor:
         self._avoided = set(self.breakpoints)
         for mode in self._modes.values():
             mode.forget()
-
-    def _is_hot(self, mode: Mode, cia: int) -> bool:
-        return cia not in mode.traces and mode.warm(cia) > self._hot
-
-    def _run_trace(self, trace: Trace, left: int) -> StopReason | None:
-        """Run a trace; None to go on."""
-        memory = self._memory
-        number = trace.function(self._q, self.state.buffer, memory.ram, memory.code, left)
-        if number:
-            return _stop(number)
-        return Stop.BREAKPOINT if self._q[_CIA] in self.breakpoints else None
 
     def _record(self, mode: Mode) -> StopReason | None:
         """Interpret what comes next, and make a trace of it for the next time."""

@@ -21,6 +21,7 @@ from papvmm.isa.ir import (
     Leave,
     Load,
     Next,
+    Op,
     Pure,
     Ref,
     Store,
@@ -75,6 +76,8 @@ def expression(op: Pure, args: list[Atom]) -> str:
             return f"not {a}"
         case "add", [a, int(b)] if b >= sign:
             return f"{a} - {(sign << 1) - b} & {ones(op.width)}"
+        case "rotl", [a, int(b)]:
+            return f"({a} << {b} | {a} >> {op.of - b}) & {ones(op.width)}"
         case _:
             return PURE[op.code].format(*args, n=op.of, h=sign, m=ones(op.width))
 
@@ -109,10 +112,12 @@ class PythonLowering(Lowering):
         self._direct: Final = direct
         self._temporaries = 0
         self._uses: Mapping[Ref, int] = {}
+        self._flipped: Final[dict[Atom, Atom]] = {}
 
     def instruction(self, template: Template) -> None:
         """Append one instruction."""
         self._uses = uses(template)
+        self._flipped.clear()
         values = self.walk(template)
         targets = {self.place(register): values[ref] for register, ref in template.writes}
         match template.end:
@@ -156,8 +161,29 @@ class PythonLowering(Lowering):
 
     # Ops.
 
+    def op(self, op: Op, values: list[Atom]) -> Atom:
+        """Append one op; its value gets a name if it is more than that, and used twice."""
+        atom = super().op(op, values)
+        if self._uses[self.ref] > 1 and isinstance(atom, str) and not atom.isidentifier():
+            return self.temporary(atom)
+        return atom
+
     def pure(self, op: Pure, args: list[Atom]) -> Atom:
-        return args[0] if op.code == "zext" else self.value(expression(op, args))
+        match op.code, args:
+            case "zext", [a]:
+                return a
+            case "slt", [str(a), str(b)]:
+                return f"({self._flip(a, op.of)} < {self._flip(b, op.of)})"
+            case "rotl", [str(a), b] if not a.isidentifier():
+                return f"({expression(op, [self.temporary(a), b])})"
+            case _:
+                return f"({expression(op, args)})"
+
+    def _flip(self, atom: Atom, width: int) -> Atom:
+        """Return a value to compare as unsigned that orders as ``atom`` does as signed."""
+        if atom not in self._flipped:
+            self._flipped[atom] = self.temporary(f"{atom} ^ {1 << (width - 1)}")
+        return self._flipped[atom]
 
     def get(self, register: Register) -> Atom:
         return self.place(register)
@@ -208,10 +234,6 @@ class PythonLowering(Lowering):
         return ea
 
     # Text.
-
-    def value(self, source: str) -> Atom:
-        """Name the value of the op being walked, or make it part of what uses it."""
-        return self.temporary(source) if self._uses[self.ref] > 1 else f"({source})"
 
     def temporary(self, source: str) -> str:
         """Evaluate ``source`` here."""
