@@ -32,6 +32,8 @@ _ABI: Final = 3
 """The field of e_flags."""
 _FUNCTION: Final = 2
 """STT_FUNC; STT_NOTYPE and STT_OBJECT are less, what is no symbol of ours is more."""
+_PF_X: Final = 1
+_SHF_EXECINSTR: Final = 4
 _LONGEST_NAME: Final = 4096
 _RESERVED: Final = 0xFF00
 """The first section index that is none (SHN_LORESERVE)."""
@@ -49,11 +51,19 @@ class Segment(NamedTuple):
     vaddr: int
     data: memoryview
     size: int
+    executable: bool
 
     @property
     def end(self) -> int:
         """The gpa after the last byte."""
         return self.gpa + self.size
+
+
+class Code(NamedTuple):
+    """Instructions, at their address as linked."""
+
+    vaddr: int
+    data: memoryview
 
 
 class Symbol(NamedTuple):
@@ -85,6 +95,13 @@ class LoadedImage:
         """The gpa after the last byte."""
         return self.segments[-1].end
 
+    @property
+    def code(self) -> tuple[Code, ...]:
+        """The instructions: executable sections, or segments in a file without such sections."""
+        sections = self._file.executable_sections()
+        segments = (Code(s.vaddr, s.data) for s in self.segments if s.executable)
+        return tuple(sorted(sections or segments, key=lambda code: code.vaddr))
+
     def find(self, name: str) -> int | None:
         """Return where a symbol is in RAM; a function of ELFv1 is its code, not its descriptor."""
         vaddr = self._file.named.get(name)
@@ -94,8 +111,16 @@ class LoadedImage:
         """Return the symbol that ``gpa`` belongs to, and how far into it; None if unknown."""
         for segment in self.segments:
             if segment.gpa <= gpa < segment.end:
-                return self._file.symbol_at(gpa - segment.gpa + segment.vaddr)
+                return self.symbol_at(gpa - segment.gpa + segment.vaddr)
         return None
+
+    def symbol_at(self, vaddr: int) -> tuple[str, int] | None:
+        """Return the symbol that an address belongs to as linked, and how far into it."""
+        return self._file.symbol_at(vaddr)
+
+    def symbol_address(self, name: str) -> int | None:
+        """Return the address of a symbol as linked; None if there is no such symbol."""
+        return self._file.named.get(name)
 
     def _loaded(self, vaddr: int) -> int | None:
         for segment in self.segments:
@@ -139,6 +164,7 @@ class _Section(NamedTuple):
     kind: str | int
     address: int
     link: int
+    executable: bool
     content: memoryview
 
 
@@ -199,10 +225,12 @@ class _ElfFile:
             if header["p_type"] == "PT_LOAD" and header["p_memsz"]:
                 yield self._segment(
                     header["p_offset"], header["p_filesz"], header["p_memsz"],
-                    header["p_paddr"], header["p_vaddr"],
+                    header["p_paddr"], header["p_vaddr"], header["p_flags"],
                 )  # fmt: skip
 
-    def _segment(self, offset: int, filesz: int, memsz: int, paddr: int, vaddr: int) -> Segment:
+    def _segment(
+        self, offset: int, filesz: int, memsz: int, paddr: int, vaddr: int, flags: int
+    ) -> Segment:
         if offset + filesz > len(self._data):
             raise BadInput(
                 f"{self.name} is cut short: a segment ends at byte {offset + filesz},"
@@ -213,7 +241,8 @@ class _ElfFile:
                 f"{self.name} has a segment of {memsz} bytes with {filesz} bytes to load;"
                 " link it again"
             )
-        return Segment(paddr, vaddr, self._data[offset : offset + filesz], memsz)
+        data = self._data[offset : offset + filesz]
+        return Segment(paddr, vaddr, data, memsz, bool(flags & _PF_X))
 
     def is_fixed(self, segments: tuple[Segment, ...]) -> bool:
         """Tell whether the image has a place of its own in memory."""
@@ -263,9 +292,22 @@ class _ElfFile:
         names = bytes(contents[names_at]) if names_at < count else b""
         return [
             _Section(
-                _string(names, h["sh_name"]), h["sh_type"], h["sh_addr"], h["sh_link"], content
+                name=_string(names, h["sh_name"]),
+                kind=h["sh_type"],
+                address=h["sh_addr"],
+                link=h["sh_link"],
+                executable=bool(h["sh_flags"] & _SHF_EXECINSTR),
+                content=content,
             )
             for h, content in zip(headers, contents, strict=True)
+        ]
+
+    def executable_sections(self) -> list[Code]:
+        """Return the sections that hold instructions; none if the table is damaged."""
+        return [
+            Code(section.address, section.content)
+            for section in self._sections
+            if section.executable and section.kind == "SHT_PROGBITS"
         ]
 
     @cached_property
