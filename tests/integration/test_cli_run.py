@@ -109,6 +109,13 @@ def test_a_signal_ends_a_busy_guest_at_once(sent, code, tmp_path):
     assert b"Traceback" not in said
 
 
+def test_a_guest_that_starts_paused_does_not_run():
+    done = papvmm("run", IMAGES / "hello-be.elf", "-m", 16, "-S", "--timeout", 0.5)
+
+    assert (done.returncode, done.stdout) == (124, b"")
+    assert b"--timeout passed @ 0" in done.stderr
+
+
 def test_a_timeout_is_124():
     done = papvmm(
         "run", IMAGES / "hibernate.elf", "-m", 16, "-append", "rounds=100000000", "--timeout", 0.5

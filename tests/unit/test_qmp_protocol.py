@@ -211,9 +211,11 @@ def test_what_is_no_command_gets_one_error_and_the_next_command_is_heard(session
 
 
 def test_brackets_in_strings_nest_nothing(session):
-    request = only(session.feed(line(execute="query-nothing", id='"[{' * 100)))
+    identity = '"[{' * 100
 
-    assert isinstance(request, Request)
+    request = only(session.feed(line(execute="query-nothing", id=identity)))
+
+    assert request.tag == {"id": identity}
 
 
 def test_a_line_without_end_gets_one_error_and_costs_no_memory(session):

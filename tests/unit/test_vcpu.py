@@ -14,7 +14,6 @@ from papvmm.isa.state import (
     LPCR_ILE,
     LPCR_LD,
     MSR,
-    NOW,
     PIR,
     PVR,
     RESERVE_SIZE,
@@ -33,7 +32,7 @@ def used_vcpu() -> Vcpu:
     for cell in CELLS.values():
         for index in range(cell.count):
             vcpu.state.write(cell, 0x0123_4567_89AB_CDEF, index)
-    vcpu.state.write(NOW, 1_000_000)
+    vcpu.areas.door.clock.count = 1_000_000
     vcpu.state.write(TB_OFFSET, 77)
     return vcpu
 

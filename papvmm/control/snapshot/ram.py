@@ -11,9 +11,8 @@ from struct import Struct
 from typing import Final
 
 from papvmm.errors import BadInput
-from papvmm.memory.guest_memory import GuestMemory
+from papvmm.memory.guest_memory import PAGE, GuestMemory
 
-PAGE: Final = 4096
 LONGEST: Final = 1 << 20
 """Bytes of RAM in the longest run."""
 FAST: Final = 1
