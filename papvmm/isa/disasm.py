@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from papvmm.isa.decode import Decoded, decode
-from papvmm.isa.operands import BO, RS, RT
+from papvmm.isa.operands import BD, BO, RS, RT
 from papvmm.isa.sprs import SPRS
 
 if TYPE_CHECKING:
@@ -57,16 +57,17 @@ def _named_move(decoded: Decoded) -> str | None:
     return f"{name}{spr.name.lower()} r{decoded.operands[RS] if register is None else register}"
 
 
-def _certain_branch(decoded: Decoded) -> str | None:
-    """Return a bc that always branches, which Capstone takes for one that counts."""
+def _odd_branch(decoded: Decoded) -> str | None:
+    """Return a bc that always goes, which Capstone thinks counts, or to itself, which it omits."""
     always = 0b10100
-    return show(decoded) if decoded.operands[BO] & always == always else None
+    is_odd = decoded.operands[BO] & always == always or decoded.operands[BD] == 0
+    return show(decoded) if is_odd else None
 
 
 CORRECTED: Final[dict[str, Callable[[Decoded], str | None]]] = {
     "mfspr": _named_move,
     "mtspr": _named_move,
-    "bc": _certain_branch,
+    "bc": _odd_branch,
 }
 """Where Capstone says less than we know, or something wrong."""
 

@@ -69,6 +69,8 @@ SIMPLE: Final = {
     "ptesync": "sync 2",
     "dcbfl RA,RB": "dcbf RA,RB,1",
     "dcbflp RA,RB": "dcbf RA,RB,3",
+    "dcbtt RA,RB": "dcbt RA,RB,16",
+    "dcbtstt RA,RB": "dcbtst RA,RB,16",
     "rfebb": "rfebb 1",
     "mftb RT": "mfspr RT,268",
     "mftbu RT": "mfspr RT,269",
