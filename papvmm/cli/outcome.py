@@ -44,7 +44,7 @@ def verdict(outcome: Outcome, guest: Guest) -> tuple[ExitCode, str]:
         case Panicked(message):
             return ExitCode.GUEST_PANIC, f"the guest panicked {at}: {message}"
         case VcpuCrashed(vcpu_id, cia, why, word):
-            shown = "" if word is None else f" 0x{word:08x} ({disassemble(word)})"
+            shown = "" if word is None else f" 0x{word:08x} ({disassemble(word, cia)})"
             place = guest.describe(cia)
             return ExitCode.VCPU_CRASH, f"vcpu{vcpu_id} stopped {at} at {place}: {why}{shown}"
         case HostCrashed(why):
