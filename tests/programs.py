@@ -3,7 +3,7 @@
 from papvmm.engine.processor import Processor
 from papvmm.engine.python.code_cache import CodeCache
 from papvmm.engine.python.executor import HOT, PythonExecutor
-from papvmm.isa.encode import assemble
+from papvmm.isa.encode import assemble_program
 from papvmm.isa.msr import MSR_LE, MSR_ME, MSR_SF
 from papvmm.isa.state import CIA, CTR, GPR, LR, MSR, NOW, ArchState
 from papvmm.memory.guest_memory import GuestMemory
@@ -15,14 +15,10 @@ NEVER = 1 << 60
 """A threshold of heat that no code reaches: all is interpreted."""
 
 
-def words(text: str) -> list[int]:
-    """Assemble lines that semicolons or line ends part."""
-    return [assemble(line) for line in text.replace("\n", ";").split(";") if line.strip()]
-
-
-def image(text: str, *, little_endian: bool = False) -> bytes:
+def image(text: str, *, at: int = CODE, little_endian: bool = False) -> bytes:
+    """Assemble a program for address ``at``."""
     order = "little" if little_endian else "big"
-    return b"".join(word.to_bytes(4, order) for word in words(text))
+    return b"".join(word.to_bytes(4, order) for word in assemble_program(text, at))
 
 
 class Program:
@@ -41,7 +37,7 @@ class Program:
         **registers,
     ):
         self.memory = GuestMemory(ram)
-        self.memory.write(at, image(text, little_endian=little_endian))
+        self.memory.write(at, image(text, at=at, little_endian=little_endian))
         self.state = ArchState()
         self.executor = PythonExecutor(self.state, self.memory, CodeCache(self.memory), hot=hot)
         self.processor = Processor(self.executor, self.memory, translated)

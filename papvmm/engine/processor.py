@@ -177,6 +177,7 @@ class Processor:
 
     def _not_built(self) -> NotBuilt:
         cia = self.state.read(CIA)
+        self._storage.enter(self.state.read(MSR))
         word = self._storage.fetch(cia)
         return NotBuilt(cia, word, what(word))
 

@@ -123,7 +123,7 @@ def program(text, hot=NEVER):
 budgets = st.integers(0, 200) | st.integers(900, 6000)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(text=programs(), budget=budgets)
 def test_hot_code_does_what_cold_code_does(text, budget):
     cold, hot = program(text), program(text, hot=1)
@@ -132,7 +132,7 @@ def test_hot_code_does_what_cold_code_does(text, budget):
     assert hot.seen() == cold.seen()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(text=programs(), cuts=st.lists(budgets, min_size=1, max_size=5))
 def test_a_run_in_pieces_equals_an_uninterrupted_one(text, cuts):
     points = sorted(cuts)

@@ -111,7 +111,7 @@ def mutants(draw):
     return "; ".join((*lines, *rotate, f"bdnz {-4 * (SIZE + len(rotate) - 1)}", "sc 1"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(mutants(), st.integers(64, 4000), st.sampled_from([1, 2, 9]))
 def test_code_that_rewrites_itself_runs_the_same_hot_and_cold(text, budget, hot):
     words = {f"r{20 + n}": word << 32 | word for n, word in enumerate(WORDS)}

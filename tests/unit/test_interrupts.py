@@ -217,6 +217,13 @@ def test_a_unit_that_is_on_is_not_built_yet(word):
     assert (reason.cia, reason.word, program.cia, program.now) == (CODE, word, CODE, 0)
 
 
+@pytest.mark.parametrize("little_endian", [False, True])
+def test_an_instruction_that_is_not_built_is_named(little_endian):
+    program = Program("msgsndp r3", little_endian=little_endian)
+
+    assert program.run(5) == NotBuilt(CODE, 0x7C00191C, "msgsndp")
+
+
 def test_a_system_reset_comes_at_once():
     program = Program("nop")
 
