@@ -30,7 +30,8 @@ class PlayedReboot:
         self.tracer = Tracer()
         self.door = HypervisorDoor(GuestMemory(MEMORY), self.clock, self.tracer)
         self.areas = [VcpuAreas(vcpu, KVM, 4096, self.door) for vcpu in (0, 1)]
-        self.recorder = Recorder(self.tracer, lambda: self.clock.icount)
+        self.recorder = Recorder()
+        self.recorder.listen(self.tracer, self.clock)
 
     def run(self, vcpu: int, instructions: int, why: str) -> None:
         generation = self.door.generation

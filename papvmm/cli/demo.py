@@ -5,11 +5,15 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from papvmm.cli.exit_codes import ExitCode
 from papvmm.cli.loop import run_loop
+from papvmm.control.snapshot.load import load
+from papvmm.control.snapshot.save import save
 from papvmm.errors import BadInput
+from papvmm.machine.guest import Guest
 from papvmm.observe.as_json import as_json
 from papvmm.observe.demonstrations import DEMONSTRATIONS, commands
 from papvmm.observe.exhibit import Exhibit
@@ -18,7 +22,7 @@ from papvmm.observe.report import report
 from papvmm.observe.stage import perform
 from papvmm.observe.text import Paint, coloured, draw, plain
 
-ASCII: Final = str.maketrans({"█": "#", "▒": "+", "·": ".", "✗": "X", "✓": "OK", "─": "-",
+ASCII: Final = str.maketrans({"█": "#", "▒": "+", "░": ":", "·": ".", "✗": "X", "✓": "OK", "─": "-",
                               "→": "->", "…": "..."})  # fmt: skip
 """For terminals that can't show the text as it is."""
 
@@ -41,15 +45,23 @@ def run(args: Namespace) -> int:
         print(listing())
         return ExitCode.DONE
     demonstration = DEMONSTRATIONS[args.name]()
-    exhibit = run_loop(perform(demonstration, tell))
+    exhibit = run_loop(perform(demonstration, carry, tell))
     tell("")
     write_files(args.out, exhibit)
     if args.json:
         print(json.dumps(as_json(exhibit), indent=1))
     else:
-        shown = commands(exhibit, args.out.as_posix())
-        show(draw(exhibit, f"{args.out}/report.html", shown[1], paint_for_stdout()))
+        by_hand, *_ = commands(exhibit, args.out.as_posix())
+        show(draw(exhibit, f"{args.out}/report.html", by_hand, paint_for_stdout()))
     return ExitCode.DONE if exhibit.convinces else ExitCode.FINDING
+
+
+def carry(guest: Guest) -> tuple[Guest, tuple[str, ...]]:
+    """Save a guest and restore it, as ``papvmm save`` and ``papvmm restore`` do."""
+    with TemporaryDirectory() as directory:
+        saved = Path(directory) / "guest"
+        notes = save(guest, saved)
+        return load(saved), notes
 
 
 def listing() -> str:

@@ -29,6 +29,7 @@ def _result(result: Result) -> dict[str, Json]:
     return {
         "corrupted": corruption.corrupted,
         "host_crashed": result.crashed,
+        "areas_lost": result.lost,
         "outcome": outcome_text(result.outcome),
         "doubt": result.doubt,
         "words": list(corruption.gpas),

@@ -18,6 +18,7 @@ from papvmm.machine.outcome import (
 )
 from papvmm.observe.corruption import Corruption
 from papvmm.observe.record import RunRecord
+from papvmm.observe.resumption import Resumption
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +26,22 @@ class Scene:
     """One of the two runs: ``name`` in one word, ``label`` in a few.
 
     ``handover_line`` is what the guest prints when the next kernel takes over without a reset.
+    ``save_after`` instructions the guest is saved, and goes on restored in another machine.
     """
 
     name: str
     label: str
     config: MachineConfig
     handover_line: str = ""
+    save_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
     """``harmed`` is the scene in which something goes wrong, ``cured`` the one in which it can't.
 
-    ``story`` is a paragraph, ``cure`` what makes the difference, in a line.
+    ``story`` is a paragraph, ``cure`` what makes the difference, in a line. ``before`` and
+    ``after`` name who runs on either side of the handover.
     """
 
     name: str
@@ -46,17 +50,24 @@ class Demonstration:
     cure: str
     harmed: Scene
     cured: Scene
+    before: str = "kernel A"
+    after: str = "kernel B"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a scene; ``describe`` names addresses of the kernel that ran last."""
+    """What came of a scene.
+
+    ``refusals`` is what ONE_REG would not do, ``resumption`` is there if the guest was saved and
+    restored; ``describe`` names addresses of the kernel that ran last.
+    """
 
     scene: Scene
     record: RunRecord
     corruption: Corruption
     outcome: Outcome
     refusals: tuple[str, ...]
+    resumption: Resumption | None = None
     describe: Callable[[int], str] = hex
 
     @property
@@ -72,7 +83,12 @@ class Result:
     @property
     def harmed(self) -> bool:
         """Tell whether something went wrong that is the hypervisor's fault."""
-        return self.crashed or self.corruption.corrupted
+        return self.crashed or self.lost or self.corruption.corrupted
+
+    @property
+    def lost(self) -> bool:
+        """Tell whether areas were lost on the way into another machine."""
+        return self.resumption is not None and self.resumption.lost
 
     @property
     def doubt(self) -> str:
@@ -84,6 +100,12 @@ class Result:
             return (
                 f"the guest says {told.words} words changed,"
                 f" the hypervisor's stores explain {len(self.corruption.gpas)}"
+            )
+        resumption = self.resumption
+        if resumption is not None and not resumption.agreed:
+            return (
+                f"the guest says {resumption.told} vcpus were resumed, but the hypervisor has"
+                f" stored into areas of {resumption.seen}"
             )
         if self.corruption.gpas and told is None:
             return "the guest did not say whether its memory is intact"

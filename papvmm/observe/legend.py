@@ -1,38 +1,43 @@
 """What the marks in the pictures mean."""
 
+from papvmm.observe.exhibit import Demonstration, Exhibit
 from papvmm.observe.markup import Node, node
+from papvmm.observe.page_map import Mark, mark_of
 
 
-def map_legend() -> Node:
-    """Explain the page map's cells."""
+def map_legend(exhibit: Exhibit) -> Node:
+    """Explain the page map's cells, of those that occur."""
+    before, after = exhibit.demonstration.before, exhibit.demonstration.after
+    area = f"area of {before}"
+    meanings = {
+        Mark.FOREIGN: (_cell("foreign"), f"{area}: {after}'s bytes are gone"),
+        Mark.OVERWRITTEN: (_cell("overwritten"), f"{area}: {after} has stored there since"),
+        Mark.OWN: (_cell("own"), f"area of {after}"),
+    }
+    spots = (*exhibit.harmed.record.spots, *exhibit.cured.record.spots)
+    seen = {mark_of(spot) for spot in spots}
     return _legend(
-        (
-            _cell("foreign"),
-            "stored by the hypervisor into an area of kernel A: kernel B's bytes are gone",
-        ),
-        (_cell("overwritten"), "the same, but kernel B has stored there since"),
-        (_cell("own"), "stored into an area of kernel B"),
+        *(meaning for mark, meaning in meanings.items() if mark in seen),
         (_cell("cell"), "untouched"),
-        (_outline(), "area that kernel A registered"),
+        (_mark(node("rect", x=1, y=3, width=14, height=10, class_="outline")), "registered area"),
     )
 
 
-def timeline_legend() -> Node:
+def timeline_legend(demonstration: Demonstration) -> Node:
     """Explain the timeline's marks."""
+    waiting = node("line", x1=0, x2=16, y1=8, y2=8, class_="waiting")
+    flag = node("path", d="M4 15v-14l9 4l-9 4", class_="flag")
+    ring = node("circle", cx=8, cy=8, r=5, class_="unregistered")
+    dot = node("circle", cx=8, cy=8, r=2.2, class_="own")
+    cross = node("path", d="M4 4l8 8m0 -8l-8 8", class_="foreign-tick")
     return _legend(
-        (_block("old-kernel"), "kernel A runs"),
-        (_block("new-kernel"), "kernel B runs"),
-        (
-            _mark(node("line", x1=0, x2=16, y1=8, y2=8, class_="waiting")),
-            "waits (H_CEDE, or for its turn)",
-        ),
-        (_mark(node("path", d="M4 15v-14l9 4l-9 4", class_="flag")), "area registered"),
-        (_mark(node("circle", cx=8, cy=8, r=5, class_="unregistered")), "area unregistered"),
-        (_mark(node("circle", cx=8, cy=8, r=2.2, class_="own")), "store into a registered area"),
-        (
-            _mark(node("path", d="M4 4l8 8m0 -8l-8 8", class_="foreign-tick")),
-            "store into the next kernel's memory",
-        ),
+        (_block("old-kernel"), f"{demonstration.before} runs"),
+        (_block("new-kernel"), f"{demonstration.after} runs"),
+        (_mark(waiting), "waits (H_CEDE, or for its turn)"),
+        (_mark(flag), "area registered"),
+        (_mark(ring), "area unregistered"),
+        (_mark(dot), "store into a registered area"),
+        (_mark(cross), f"store into {demonstration.after}'s memory"),
     )
 
 
@@ -50,7 +55,3 @@ def _cell(name: str) -> Node:
 
 def _block(name: str) -> Node:
     return _mark(node("rect", x=1, y=3, width=14, height=10, rx=2, class_=name))
-
-
-def _outline() -> Node:
-    return _mark(node("rect", x=1, y=3, width=14, height=10, class_="outline"))

@@ -58,7 +58,6 @@ def _timeline(exhibit: Exhibit, y: float) -> Iterator[Node]:
     if harmed.record.handover is None:
         return
     axis = axis_of(exhibit, harmed.record.handover)
-    first = harmed.corruption.first
-    drawing = timeline(harmed.record, axis, harmed.scene.config.vcpus, first)
+    drawing = timeline(harmed, exhibit.demonstration, axis)
     yield node("text", harmed.scene.label, x=MARGIN, y=y - 8, class_="dim")
     yield node("g", drawing, transform=f"translate({MARGIN:g} {y:g})")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from papvmm.clock import VirtualClock
 from papvmm.memory.guest_memory import PAGE, GuestMemory
 from papvmm.observe.activity import Activity
 from papvmm.trace.events import (
@@ -32,16 +33,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """The next kernel's memory starts here: after ``icount`` instructions, for ``reason``.
+    """The next kernel takes over here: after ``icount`` instructions, for ``reason``.
 
-    ``policy`` is what happened to the areas (unregister or keep), ``registrations`` the number
-    of the last request before.
+    Areas whose registrations have numbers up to ``foreign`` are not its own.
     """
 
     icount: int
     reason: str
-    policy: str
-    registrations: int
+    foreign: int
 
 
 class Store(NamedTuple):
@@ -116,8 +115,8 @@ class RunRecord:
     @property
     def earlier_areas(self) -> tuple[Registration, ...]:
         """The areas that were registered before the handover."""
-        last = self.handover.registrations if self.handover else 0
-        return tuple(r for r in self.registrations if r.gpa and r.number <= last)
+        last = self.handover.icount if self.handover else -1
+        return tuple(r for r in self.registrations if r.gpa and r.icount <= last)
 
 
 class Window(Generic[T]):
@@ -152,9 +151,9 @@ class Recorder:
     Where the next kernel takes over without a reset, the guest says so: in ``handover_line``.
     """
 
-    def __init__(self, tracer: Tracer, icount: Callable[[], int], handover_line: str = "") -> None:
-        self._icount: Final = icount
+    def __init__(self, handover_line: str = "") -> None:
         self._handover_line: Final = handover_line
+        self._icount: Callable[[], int] = lambda: 0
         self._handover: Handover | None = None
         self._last_registration = 0
         self._registrations: Final[Window[Registration]] = Window()
@@ -166,6 +165,10 @@ class Recorder:
         self._console: Final[deque[Line]] = deque(maxlen=KEPT)
         self._partial_line = b""
         self._line_began = 0
+
+    def listen(self, tracer: Tracer, clock: VirtualClock) -> None:
+        """Record a machine from now on; the next one if a guest moves to another."""
+        self._icount = lambda: clock.icount
         tracer.subscribe(AreaRequested, self._request)
         tracer.subscribe(HvWrite, self._write)
         tracer.subscribe(VcpuEntered, self._enter)
@@ -182,11 +185,15 @@ class Recorder:
             self._console.append(Line(self._line_began, text))
             self._line_began = self._icount()
             if text and text == self._handover_line:
-                self.hand_over(self._icount(), "no reset", "keep")
+                self.hand_over("no reset", foreign=True)
 
-    def hand_over(self, icount: int, reason: str, policy: str) -> None:
-        """Note that the next kernel takes over; a reset does this by itself."""
-        self._handover = Handover(icount, reason, policy, self._last_registration)
+    def hand_over(self, reason: str, *, foreign: bool) -> None:
+        """Note that the next kernel takes over; a reset does this by itself.
+
+        ``foreign`` says that it is another kernel, whose areas the registered ones are not.
+        """
+        last = self._last_registration if foreign else 0
+        self._handover = Handover(self._icount(), reason, last)
         self._spots.clear()
         for window in (self._registrations, self._stores, self._turns):
             window.hand_over()
@@ -226,7 +233,7 @@ class Recorder:
         if registration is None:
             return
         handover = self._handover
-        foreign = handover is not None and registration.number <= handover.registrations
+        foreign = handover is not None and registration.number <= handover.foreign
         self._stores.add(Store(write, foreign))
         self._activity.setdefault(write.vcpu_id, Activity()).count(write.icount, foreign=foreign)
         key = (write.gpa, len(write.new))
@@ -249,4 +256,4 @@ class Recorder:
         self._turns.add(Turn(vcpu_id, entered.icount, end, entered.cia, why))
 
     def _reset(self, event: MachineReset) -> None:
-        self.hand_over(event.icount, event.reason, event.policy)
+        self.hand_over(event.reason, foreign=True)

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from papvmm.machine.config import MIB
-from papvmm.observe.exhibit import Exhibit, Result, outcome_text
+from papvmm.observe.exhibit import Demonstration, Exhibit, Result, outcome_text
 from papvmm.observe.heat_map import PAGE_HEIGHT, heat_map
 from papvmm.observe.heat_map import WIDTH as MAP_WIDTH
 from papvmm.observe.hex_diff import hex_diff
@@ -17,6 +16,7 @@ from papvmm.observe.story import chain
 from papvmm.observe.timeline import ARROW, Axis, axis_of, height, timeline
 from papvmm.observe.timeline import WIDTH as TIMELINE_WIDTH
 from papvmm.observe.verdict import headline, is_bad
+from papvmm.observe.wording import counted, setting
 
 CONSOLE_LINES: Final = 12
 
@@ -50,17 +50,14 @@ def report(exhibit: Exhibit, commands: Iterable[str]) -> str:
 
 def _masthead(exhibit: Exhibit) -> Node:
     demonstration, config = exhibit.demonstration, exhibit.harmed.scene.config
-    kernels = [file.name for file in (config.kernel, *config.next_kernels) if file]
-    facts = (
-        f"{config.vcpus} vcpus", f"{config.memory_size // MIB} MiB", f"seed {config.seed}",
-        f"hypervisor level {config.hv}", " then ".join(kernels),
-    )  # fmt: skip
+    kernels = " then ".join(file.name for file in (config.kernel, *config.next_kernels) if file)
+    levels = dict.fromkeys(r.scene.config.hv for r in (exhibit.harmed, exhibit.cured))
     return node(
         "header",
         node("p", f"papvmm demo {demonstration.name}", class_="kicker"),
         node("h1", demonstration.title),
         node("p", demonstration.story, class_="lead"),
-        node("p", " · ".join(facts), class_="facts"),
+        node("p", f"{setting(config)} · {kernels} on {' and '.join(levels)}", class_="facts"),
     )
 
 
@@ -72,8 +69,10 @@ def _card(result: Result) -> Node:
     told, first = result.corruption.testimony, result.corruption.first
     lines = []
     if told is not None:
-        said = f"{told.words} words changed" if told.words else "memory intact"
+        said = f"{counted(told.words, 'word')} changed" if told.words else "memory intact"
         lines.append(f"Kernel B, which knows what it stored, says: {said}.")
+    elif result.record.console:
+        lines.append(f"The guest's last words: {result.record.console[-1].text}.")
     if first is not None:
         lines.append(f"First bad store @{first.first.icount:,}: {first.first.field}.")
     lines.append(result.doubt or f"In the end: {outcome_text(result.outcome)}.")
@@ -87,7 +86,7 @@ def _card(result: Result) -> Node:
 
 
 def _pictures(exhibit: Exhibit) -> Iterator[Node]:
-    harmed, cured = exhibit.harmed, exhibit.cured
+    harmed = exhibit.harmed
     handover = harmed.record.handover
     if handover is None:
         return
@@ -104,12 +103,13 @@ def _pictures(exhibit: Exhibit) -> Iterator[Node]:
             ),
             node("div", hex_diff(harmed), class_="scroll"),
         )
-    yield _activity((harmed, cured))
+    yield _activity(exhibit)
 
 
 def _maps(exhibit: Exhibit) -> Node:
     results = (exhibit.harmed, exhibit.cured)
     pages = pages_shown(*(result.record for result in results))
+    before, after = exhibit.demonstration.before, exhibit.demonstration.after
     figures = [
         node(
             "figure",
@@ -129,10 +129,10 @@ def _maps(exhibit: Exhibit) -> Node:
         node("h2", "Whose bytes are these?"),
         node(
             "p",
-            "The pages where kernel A had its areas and where kernel B has its page tables now,"
-            " 16 bytes a cell, as kernel B last saw them.",
+            f"The pages in which {before} had its areas, 16 bytes a cell: where the hypervisor has"
+            f" stored since, as {after} last saw it.",
         ),
-        map_legend(),
+        map_legend(exhibit),
         node("div", *figures, class_="pair"),
     )
 
@@ -144,12 +144,12 @@ def _timelines(exhibit: Exhibit, handover: Handover) -> Node:
         "section",
         node("h2", "When it happens"),
         node("p", "Time is counted in instructions of all vcpus. Its scale changes in the middle."),
-        timeline_legend(),
-        *(_lanes(result, axis) for result in results),
+        timeline_legend(exhibit.demonstration),
+        *(_lanes(result, exhibit.demonstration, axis) for result in results),
     )
 
 
-def _lanes(result: Result, axis: Axis) -> Node:
+def _lanes(result: Result, demonstration: Demonstration, axis: Axis) -> Node:
     vcpus = result.scene.config.vcpus
     return node(
         "figure",
@@ -157,15 +157,17 @@ def _lanes(result: Result, axis: Axis) -> Node:
         node(
             "svg",
             ARROW,
-            timeline(result.record, axis, vcpus, result.corruption.first),
+            timeline(result, demonstration, axis),
             viewBox=f"-2 0 {TIMELINE_WIDTH + 14:g} {height(vcpus):g}",
             role="img",
             aria_label=f"timeline: {result.scene.label}",
         ),
+        class_="wide",
     )
 
 
-def _activity(results: tuple[Result, Result]) -> Node:
+def _activity(exhibit: Exhibit) -> Node:
+    results = (exhibit.harmed, exhibit.cured)
     ends = [result.record.end for result in results]
     activities = [activity for result in results for activity in result.record.activity.values()]
     for activity in activities:
@@ -186,7 +188,7 @@ def _activity(results: tuple[Result, Result]) -> Node:
     )
     return node(
         "section",
-        node("h2", "It does not stop by itself"),
+        node("h2", "It does not stop by itself" if results[0].corruption.hits else "How often"),
         node(
             "p",
             "Stores into each vcpu's areas, from power-on to power-off: every hypercall is an exit"
@@ -216,7 +218,7 @@ def _consoles(exhibit: Exhibit) -> Node:
         if len(lines) > CONSOLE_LINES:
             left = len(lines) - CONSOLE_LINES
             half = CONSOLE_LINES // 2
-            lines[half:-half] = [f"    … {left} more lines …"]
+            lines[half:-half] = [f"    … {counted(left, 'more line')} …"]
         figures.append(
             node(
                 "figure",

@@ -5,13 +5,12 @@ from enum import Enum
 from textwrap import shorten, wrap
 from typing import Final, TypeAlias
 
-from papvmm.machine.config import MIB
 from papvmm.memory.guest_memory import PAGE
 from papvmm.observe.corruption import by_field
 from papvmm.observe.exhibit import Exhibit, Result, outcome_text
-from papvmm.observe.page_map import Mark, cells_of, pages_shown
+from papvmm.observe.page_map import Mark, cells_of, mark_of, pages_shown
 from papvmm.observe.record import RunRecord
-from papvmm.observe.wording import AREA_TEXT, handover_text
+from papvmm.observe.wording import AREA_TEXT, counted, handover_text, setting
 from papvmm.trace.events import Registration
 
 WIDTH: Final = 80
@@ -20,7 +19,11 @@ COLUMN: Final = 34
 CELLS: Final = 16
 """Cells a page of 4 KiB is drawn with."""
 
-KEY: Final = "█ the next kernel's bytes are gone   ▒ it has stored there since"
+_KEYS: Final = {
+    Mark.FOREIGN: "█ the next kernel's bytes are gone",
+    Mark.OVERWRITTEN: "░ it has stored there since",
+    Mark.OWN: "▒ areas in use",
+}
 
 
 class Ink(Enum):
@@ -49,7 +52,7 @@ def coloured(text: str, ink: Ink) -> str:
 _CELL: Final = {
     Mark.NONE: ("·", Ink.FAINT),
     Mark.OWN: ("▒", Ink.OWN),
-    Mark.OVERWRITTEN: ("▒", Ink.FAINT),
+    Mark.OVERWRITTEN: ("░", Ink.FAINT),
     Mark.FOREIGN: ("█", Ink.BAD),
 }
 
@@ -78,8 +81,7 @@ def at(icount: int) -> str:
 def _title(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
     demonstration, config = exhibit.demonstration, exhibit.harmed.scene.config
     left = f"papvmm demo {demonstration.name}: {demonstration.title}"
-    vcpus = f"{config.vcpus} vcpu{'s' if config.vcpus > 1 else ''}"
-    right = f"{vcpus}, {config.memory_size // MIB} MiB, seed {config.seed}"
+    right = setting(config)
     yield paint(left, Ink.STRONG) + right.rjust(WIDTH - len(left))
     yield ""
     yield from (f"  {line}" for line in wrap(demonstration.story, WIDTH - 4))
@@ -90,12 +92,13 @@ def _story(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
     handover = record.handover
     if handover is None:
         return
-    yield _labelled("kernel A", "registers its areas with the hypervisor (H_REGISTER_VPA):")
+    yield _labelled(
+        exhibit.demonstration.before, "registers its areas with the hypervisor (H_REGISTER_VPA):"
+    )
     for line in registered(record):
         yield _labelled("", line)
-    words = f"── {handover_text(handover)} "
-    when = f" {at(handover.icount)} ──"
-    yield "  " + paint(words + "─" * (WIDTH - 4 - len(words) - len(when)) + when, Ink.STRONG)
+    what, when = f"── {handover_text(handover)} ", f" {at(handover.icount)} ──"
+    yield "  " + paint(what + when.rjust(WIDTH - 4 - len(what), "─"), Ink.STRONG)
     after = (line.text for line in record.console if line.icount >= handover.icount)
     actor, _, said = next(after, "").partition(": ")
     yield _labelled(actor, said)
@@ -123,7 +126,9 @@ def _columns(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
         for page in pages_shown(exhibit.harmed.record, exhibit.cured.record):
             strips = (_strip(result, page, width, paint) for result, width in columns)
             yield _labelled(f"{page:#x}", "".join(strips))
-        yield _labelled("", paint(KEY, Ink.FAINT))
+        seen = {mark_of(spot) for result, _ in columns for spot in result.record.spots}
+        key = "   ".join(text for mark, text in _KEYS.items() if mark in seen)
+        yield _labelled("", paint(key, Ink.FAINT))
     said = (f"{_told(result):<{width}}" for result, width in columns)
     yield _labelled("guest says", "".join(said))
     verdicts = (_verdict(result, width, paint) for result, width in columns)
@@ -134,7 +139,9 @@ def _strip(result: Result, page: int, width: int, paint: Paint) -> str:
     cells = cells_of(result.record, page, PAGE // CELLS, result.looked)
     strip = "".join(paint(*_CELL[cell.mark]) for cell in cells)
     words = sum(page <= gpa < page + PAGE for gpa in result.corruption.gpas)
-    text = f"{words:4} word{'s' if words != 1 else ''} hit" if words else "    clean"
+    text = f"{counted(words, 'word'):>10} hit" if words else ""
+    if not words and result.resumption is None:
+        text = "     clean"
     padded = f"{text:<{max(width - CELLS, 0)}}"
     return strip + (paint(padded, Ink.BAD) if words else padded)
 
@@ -153,6 +160,8 @@ def _verdict(result: Result, width: int, paint: Paint) -> str:
         text, ink = "? see below", Ink.BAD
     elif result.crashed:
         text, ink = f"✗ HOST CRASHED {at(result.record.end)}", Ink.BAD
+    elif result.resumption is not None:
+        text, ink = ("✗ AREAS LOST", Ink.BAD) if result.lost else ("✓ AREAS CARRIED", Ink.GOOD)
     elif first is not None:
         text, ink = f"✗ CORRUPTED from {at(first.first.icount)}", Ink.BAD
     elif result.record.handover is not None:

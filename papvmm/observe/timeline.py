@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from papvmm.observe.exhibit import Exhibit
+from papvmm.observe.exhibit import Demonstration, Exhibit, Result
 from papvmm.observe.markup import Node, node
 from papvmm.observe.record import Handover, RunRecord, Spot, Store, Turn
 from papvmm.observe.wording import AREA_TEXT, handover_text
@@ -66,14 +66,15 @@ def height(vcpus: int) -> float:
     return TOP + vcpus * LANE + 34
 
 
-def timeline(record: RunRecord, axis: Axis, vcpus: int, first: Spot | None) -> Node:
+def timeline(result: Result, demonstration: Demonstration, axis: Axis) -> Node:
     """Draw the lanes of all vcpus, the handover, the axis, and the first bad store."""
+    record, vcpus = result.record, result.scene.config.vcpus
     return node(
         "g",
         *_ruler(axis, vcpus),
         *(part for vcpu_id in range(vcpus) for part in _lane(record, axis, vcpu_id)),
-        *_handover(record, axis, vcpus),
-        *_first_bad_store(first, axis),
+        *_handover(record, demonstration, axis, vcpus),
+        *_first_bad_store(result.corruption.first, axis),
     )
 
 
@@ -215,14 +216,16 @@ def _flow(
             return
 
 
-def _handover(record: RunRecord, axis: Axis, vcpus: int) -> Iterator[Node]:
+def _handover(
+    record: RunRecord, demonstration: Demonstration, axis: Axis, vcpus: int
+) -> Iterator[Node]:
     handover = record.handover
     if handover is None:
         return
     x = axis.x(handover.icount)
-    yield node("text", "kernel A", x=LEFT, y=TOP - 8, class_="old-name")
+    yield node("text", demonstration.before, x=LEFT, y=TOP - 8, class_="old-name")
     right, end = WIDTH - RIGHT, "end"
-    yield node("text", "kernel B", x=right, y=TOP - 8, text_anchor=end, class_="new-name")
+    yield node("text", demonstration.after, x=right, y=TOP - 8, text_anchor=end, class_="new-name")
     yield node("line", x1=x, x2=x, y1=TOP - 20, y2=TOP + vcpus * LANE, class_="handover")
     name = f"{handover_text(handover)} @{handover.icount:,}"
     yield node("text", name, x=x, y=TOP - 26, text_anchor="middle", class_="strong")

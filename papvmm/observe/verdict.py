@@ -9,6 +9,8 @@ def headline(result: Result) -> str:
         return "? not to be trusted"
     if result.crashed:
         return "✗ host crashed"
+    if result.resumption is not None:
+        return "✗ areas lost" if result.lost else "✓ areas carried along"
     words = len(result.corruption.gpas)
     if words:
         return f"✗ {words} words corrupted"

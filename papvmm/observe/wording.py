@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from papvmm.machine.config import MIB, MachineConfig
 from papvmm.observe.record import Handover
 from papvmm.vpa.layout import Area
 
@@ -10,6 +11,7 @@ AREA_TEXT: Final = {Area.VPA.name: "VPA", Area.SLB_SHADOW.name: "SLB shadow", Ar
 
 _REASONS: Final = {
     "guest-reset": "RESET by the guest",
+    "restored": "SAVED, and RESTORED in another machine",
     "no reset": "JUMP into kernel B, no reset",
 }
 
@@ -17,3 +19,14 @@ _REASONS: Final = {
 def handover_text(handover: Handover) -> str:
     """Say how the memory passed from one kernel to the next."""
     return _REASONS.get(handover.reason, handover.reason)
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def setting(config: MachineConfig) -> str:
+    """Say what a machine was like."""
+    memory = f"{config.memory_size // MIB} MiB"
+    return f"{counted(config.vcpus, 'vcpu')}, {memory}, seed {config.seed}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from papvmm.cli.demo import carry
 from papvmm.observe.corruption import by_field
 from papvmm.observe.demonstrations import DEMONSTRATIONS
 from papvmm.observe.exhibit import Exhibit
@@ -23,7 +24,7 @@ AREAS, STRIDE = 0x600000, 0x4000
 
 @cache
 def exhibit(name: str) -> Exhibit:
-    return asyncio.run(perform(DEMONSTRATIONS[name](), lambda scene: None))
+    return asyncio.run(perform(DEMONSTRATIONS[name](), carry, lambda scene: None))
 
 
 def hits_by_place(shown: Exhibit) -> list[tuple[int, int, str]]:
@@ -115,6 +116,21 @@ def test_without_a_reset_the_areas_go_on_until_the_next_kernel_deregisters_them(
     assert shown.harmed.record.handover is not None
     assert shown.harmed.record.handover.reason == "no reset"
     assert len(hits_by_place(shown)) == 6
+
+
+def test_a_restored_guest_has_areas_exactly_where_one_reg_could_carry_them():
+    shown = exhibit("hibernation")
+
+    assert shown.harmed.record.spots == ()
+    assert {spot.first.vcpu_id for spot in shown.cured.record.spots} == {0, 1}
+    assert not any(spot.foreign for spot in shown.cured.record.spots)
+
+
+def test_the_log_index_of_a_restored_guest_restarts():
+    shown = exhibit("hibernation")
+    index = [spot for spot in shown.cured.record.spots if spot.first.field == "lppaca.dtl_idx"]
+
+    assert [int.from_bytes(spot.first.new, "big") for spot in index] == [1, 1]
 
 
 def test_the_picture_in_the_docs_is_what_the_demo_draws():

@@ -25,7 +25,8 @@ class Recorded:
         self.clock = VirtualClock()
         self.tracer = Tracer()
         self.door = HypervisorDoor(GuestMemory(0x10000), self.clock, self.tracer)
-        self.recorder = Recorder(self.tracer, lambda: self.clock.icount, handover_line)
+        self.recorder = Recorder(handover_line)
+        self.recorder.listen(self.tracer, self.clock)
         self.numbers = 0
 
     def register(self) -> Registration:
