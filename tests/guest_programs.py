@@ -17,7 +17,7 @@ def place(memory, text, *, at=ENTRY):
 
 def guest_running(text, **config):
     """Return a guest whose boot vcpu is about to execute ``text``."""
-    guest = build(MachineConfig(memory_size=1 << 20, **config))
+    guest = build(MachineConfig(**{"memory_size": 1 << 20} | config))
     guest.boot()
     place(guest.memory, text)
     guest.vcpus[0].start(ENTRY, 0)

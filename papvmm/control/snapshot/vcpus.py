@@ -16,6 +16,7 @@ from papvmm.isa.state import (
     CFAR,
     CTRL,
     DARN_COUNT,
+    EXTERNAL,
     RESERVE_EA,
     RESERVE_HIGH,
     RESERVE_SIZE,
@@ -31,7 +32,7 @@ AREAS: Final = ("KVM_REG_PPC_VPA_ADDR", "KVM_REG_PPC_VPA_SLB", "KVM_REG_PPC_VPA_
 """In the order in which userspace must register them: the others need a VPA."""
 
 CELLS: Final[tuple[Cell, ...]] = (
-    CFAR, CTRL, RESERVE_EA, RESERVE_SIZE, RESERVE_VALUE, RESERVE_HIGH, DARN_COUNT,
+    CFAR, CTRL, RESERVE_EA, RESERVE_SIZE, RESERVE_VALUE, RESERVE_HIGH, DARN_COUNT, EXTERNAL,
 )  # fmt: skip
 """What a guest can tell and KVM's interfaces have no name for."""
 
