@@ -15,4 +15,4 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Load the guest and run it to its end."""
-    return run_guest(load(Path(args.directory)), args)
+    return run_guest(load(Path(args.directory), args.accel), args)

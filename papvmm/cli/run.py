@@ -13,6 +13,7 @@ from papvmm.cli.console import Console
 from papvmm.cli.loop import run_loop
 from papvmm.cli.outcome import explain
 from papvmm.control.qmp.address import QmpAddress, parse_address
+from papvmm.engine.accel import DEFAULT_ACCEL
 from papvmm.errors import BadUsage
 from papvmm.machine.builder import boot
 from papvmm.machine.config import AreasOnReset, MachineConfig, OnReboot
@@ -46,6 +47,8 @@ def add_host_arguments(parser: ArgumentParser) -> None:
     """Add what connects a guest with the host it runs on."""
     add = parser.add_argument
     add("-qmp", metavar="unix:PATH", help="control socket: unix:PATH[,server=on,wait=off]")
+    add("-accel", type=options.one_of("an engine", "python"), default=DEFAULT_ACCEL,
+        help="python: the Python engine")  # fmt: skip
     add("-S", action="store_true", help="start paused: QMP's cont lets the guest run")
     add("-nographic", action="store_true", help="accepted: there is no graphic display")
     add("-nodefaults", action="store_true", help="accepted: there are no default devices")
@@ -65,8 +68,6 @@ def add_machine_arguments(parser: ArgumentParser) -> None:
     add("-machine", "-M", type=options.machine_type, default=DEFAULT_KERNEL_ADDR,
         metavar="pseries[,…]", help="pseries[,kernel-addr=ADDRESS]")  # fmt: skip
     add("-cpu", type=options.one_of("a processor", "POWER9"), default="POWER9", help="POWER9")
-    add("-accel", type=options.one_of("an engine", "python"), default="python",
-        help="python: the Python engine")  # fmt: skip
     add("--hv", default="kvm", choices=tuple(LEVELS),
         help="whose rules for the areas: the hypervisor's level (default kvm)")  # fmt: skip
     add("--hv-page", type=options.memory_size, default=4096, metavar="4K|64K",
@@ -88,6 +89,7 @@ def config_from(args: Namespace) -> MachineConfig:
     return MachineConfig(
         memory_size=args.m,
         vcpus=args.smp,
+        accel=args.accel,
         hv=args.hv,
         hv_page=args.hv_page,
         kernel=options.read_file(image),

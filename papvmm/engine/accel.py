@@ -21,3 +21,5 @@ def python_engines(memory: GuestMemory, count: int) -> list[Engine]:
 
 
 ACCELERATORS: Final[Mapping[str, EngineMaker]] = {"python": python_engines}
+
+DEFAULT_ACCEL: Final = "python"

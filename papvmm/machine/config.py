@@ -6,12 +6,14 @@ from enum import Enum
 from typing import Final
 
 from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
+from papvmm.engine.accel import ACCELERATORS, DEFAULT_ACCEL
 from papvmm.errors import BadUsage
 
 MIB: Final = 1 << 20
 MOST_VCPUS: Final = 64
 LEAST_MEMORY: Final = 64 << 10
 MOST_MEMORY: Final = 64 << 30
+HOST_PAGES: Final = (4 << 10, 64 << 10)
 
 
 _UNITS: Final = {"": MIB, "K": 1 << 10, "M": MIB, "G": 1 << 30}
@@ -61,7 +63,7 @@ class MachineConfig:
 
     memory_size: int = 512 * MIB
     vcpus: int = 1
-    accel: str = "python"
+    accel: str = DEFAULT_ACCEL
     hv: str = "kvm"
     hv_page: int = 4096
     kernel: File | None = None
@@ -84,6 +86,10 @@ class MachineConfig:
                 f"{self.memory_size} bytes of memory: a machine has {LEAST_MEMORY >> 10} KiB"
                 f" to {MOST_MEMORY >> 30} GiB, in pages of 4 KiB"
             )
+        if self.accel not in ACCELERATORS:
+            raise BadUsage(f"there is no engine {self.accel!r}; there is {', '.join(ACCELERATORS)}")
+        if self.hv_page not in HOST_PAGES:
+            raise BadUsage(f"{self.hv_page} bytes are no host page: it has 4K or 64K")
 
     def kernel_for(self, generation: int) -> File | None:
         """Return the kernel to load after ``generation`` resets."""

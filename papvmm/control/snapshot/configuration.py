@@ -24,11 +24,10 @@ LATEST: Final = 1 << 40
 
 
 def describe(config: MachineConfig) -> Object:
-    """Return a configuration, its files by name only."""
+    """Return a configuration but for the engine, which no guest can tell; its files by name."""
     return {
         "memory_size": config.memory_size,
         "vcpus": config.vcpus,
-        "accel": config.accel,
         "hv": config.hv,
         "hv_page": config.hv_page,
         "kernel": _name(config.kernel),
@@ -53,8 +52,8 @@ def images(config: MachineConfig) -> dict[str, bytes]:
     return {name: file.data for name, file in files.items() if file is not None}
 
 
-def configuration(saved: Members, files: Mapping[str, bytes]) -> MachineConfig:
-    """Return what ``describe`` described; BadInput if that is no machine."""
+def configuration(saved: Members, files: Mapping[str, bytes], accel: str) -> MachineConfig:
+    """Return what ``describe`` described, for an engine; BadInput or BadUsage for no machine."""
 
     def file(key: str, name: str | None) -> File | None:
         if name is None:
@@ -66,7 +65,7 @@ def configuration(saved: Members, files: Mapping[str, bytes]) -> MachineConfig:
     config = MachineConfig(
         memory_size=saved.number("memory_size", most=MOST_MEMORY),
         vcpus=saved.number("vcpus", most=MOST_VCPUS),
-        accel=saved.text("accel"),
+        accel=accel,
         hv=saved.text("hv"),
         hv_page=saved.number("hv_page", most=MOST_MEMORY),
         kernel=file(KERNEL, saved.optional_text("kernel")),

@@ -10,22 +10,23 @@ from papvmm.control.snapshot.ram import unpack
 from papvmm.control.snapshot.save import RAM, STATE
 from papvmm.control.snapshot.state import apply
 from papvmm.control.strict_json import NotJson, only_value
+from papvmm.engine.accel import DEFAULT_ACCEL
 from papvmm.errors import BadInput, BadUsage
 from papvmm.machine.builder import build
 from papvmm.machine.guest import Guest
 
 
-def load(directory: Path) -> Guest:
+def load(directory: Path, accel: str = DEFAULT_ACCEL) -> Guest:
     """Return the guest that was saved in a directory; BadInput says in one line why not."""
     try:
-        return _load(directory)
+        return _load(directory, accel)
     except (BadInput, BadUsage) as error:
         raise BadInput(f"{directory}: {error}") from None
 
 
-def _load(directory: Path) -> Guest:
+def _load(directory: Path, accel: str) -> Guest:
     manifest, files = read_directory(directory)
-    config = configuration(manifest.member("machine"), files)
+    config = configuration(manifest.member("machine"), files, accel)
     for name in (RAM, STATE):
         if name not in files:
             raise BadInput(f"there is no {name}")
