@@ -138,7 +138,17 @@ USUAL = {
     SPR: tuple(SPRS),
 }
 """Capstone misprints others: branches that count, FXM with several bits, SPRs it knows not."""
-CAPSTONE_DIFFERS = ("addpcis", "cpabort", "wait", "copy", "paste.", "tcheck", "mftb")
+CAPSTONE_DIFFERS = (
+    "addpcis",
+    "cpabort",
+    "wait",
+    "copy",
+    "paste.",
+    "tcheck",
+    "mftb",
+    "tabortwci.",
+    "tabortdci.",
+)
 """An unsigned displacement; names and operands of earlier versions
 of the ISA; one text for two encodings."""
 PRINTED = [

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.vectors.check import Checker, Verdict, read_vectors
+from papvmm.engine.python.traces import Step, compile_trace
+from papvmm.isa.decode import decode
+from papvmm.isa.ir import Leave
+from papvmm.isa.state import CIA
+from tools.vectors.check import Checker, Verdict, read_vectors, registers
 
 FILE = Path(__file__).parents[1] / "data" / "isa-vectors.jsonl.gz"
 FIXED = ["int", "mem", "memu", "memstr", "memq", "cr", "spr", "br", "brlr", "brctr", "trap", "raw"]
@@ -62,3 +66,27 @@ def test_the_tool_counts_and_names_what_failed(tmp_path):
     assert run.returncode == 1
     assert run.stdout.splitlines()[-1] == "1 passed, 1 failed, 1 skipped"
     assert run.stdout.startswith("subf: 1 failed")
+
+
+def test_hot_code_does_what_the_vectors_say(checker):
+    state, memory = checker.engine.state, checker.memory
+    complaints = []
+    for vector in VECTORS:
+        decoded = decode(vector.word)
+        if decoded is None:
+            continue
+        template = decoded.instruction.template(decoded.statics, problem_state=True)
+        if isinstance(template.end, Leave):
+            continue
+        checker.set_up(vector)
+        before = registers(state)
+        step = Step(vector.pc, vector.word, checker.successor(vector))
+        trace = compile_trace([step], [(decoded, template)], little_endian=vector.little_endian)
+
+        stop = trace.function(state.buffer.cast("Q"), state.buffer, memory.ram, memory.code, 1)
+
+        if stop:
+            complaints += [] if registers(state) == before else [vector.asm]
+        else:
+            complaints += checker.compare(vector, before, None, state.read(CIA))
+    assert complaints == []

@@ -124,20 +124,20 @@ class Checker:
     """Runs vectors on one engine, in 512 MiB of RAM."""
 
     def __init__(self, accel: str) -> None:
-        self._memory = GuestMemory(RAM)
-        self._engine: Engine = ACCELERATORS[accel](self._memory, 1)[0]
-        self._engine.breakpoints.update(Interrupt)
+        self.memory = GuestMemory(RAM)
+        self.engine: Engine = ACCELERATORS[accel](self.memory, 1)[0]
+        self.engine.breakpoints.update(Interrupt)
         self._count = 0
 
     def check(self, vector: Vector) -> Result:
         """Execute the vector's instruction and compare."""
-        state = self._engine.state
+        state = self.engine.state
         try:
-            unknown = self._set_up(vector)
+            unknown = self.set_up(vector)
         except OutOfRange as error:
             return Result(vector, Verdict.FAILED, [str(error)])
         before = registers(state)
-        reason = self._engine.run(1)
+        reason = self.engine.run(1)
         if isinstance(reason, NotBuilt):
             return Result(vector, Verdict.SKIPPED)
         complaints = [f"there is no register {name}" for name in unknown]
@@ -147,12 +147,12 @@ class Checker:
             cause, cia = None, state.read(CELLS["cia"])
             if reason != BudgetSpent():
                 complaints.append(f"it stopped with {reason}")
-        complaints += self._compare(vector, before, cause, cia)
+        complaints += self.compare(vector, before, cause, cia)
         return Result(vector, Verdict.FAILED if complaints else Verdict.PASSED, complaints)
 
-    def _set_up(self, vector: Vector) -> list[str]:
+    def set_up(self, vector: Vector) -> list[str]:
         """Put the vector's state in place; return the registers that papvmm has not."""
-        state = self._engine.state
+        state = self.engine.state
         state.buffer[:] = bytes(len(state.buffer))
         state.write(CELLS["msr"], MSR_USER | (MSR_LE if vector.little_endian else 0))
         state.write(CELLS["cia"], vector.pc)
@@ -160,15 +160,22 @@ class Checker:
         state.write(CELLS["now"], self._count)
         unknown = [name for name, value in vector.before.items() if not write(state, name, value)]
         if vector.window:
-            self._memory.write(*vector.window)
+            self.memory.write(*vector.window)
         order = "little" if vector.little_endian else "big"
-        self._memory.write(vector.pc, vector.word.to_bytes(4, order))
+        self.memory.write(vector.pc, vector.word.to_bytes(4, order))
         return unknown
 
-    def _compare(
+    def successor(self, vector: Vector) -> int:
+        """Return where CIA has to be afterwards, or the interrupted instruction."""
+        if vector.interrupt:
+            return vector.pc
+        return vector.pc + (BRANCH_DISTANCE if vector.taken else 4)
+
+    def compare(
         self, vector: Vector, before: dict[str, int], cause: int | None, cia: int
     ) -> Iterator[str]:
-        seen = registers(self._engine.state)
+        """Yield what differs from what the vector says, one complaint each."""
+        seen = registers(self.engine.state)
         for name, value in (before | vector.changes).items():
             if name not in seen:
                 yield f"there is no register {name}"
@@ -178,14 +185,13 @@ class Checker:
                 yield f"{name} is {seen[name]:#x}, should be {value & ones(width(name)):#x}"
         if cause != vector.interrupt:
             yield f"interrupt cause is {cause}, should be {vector.interrupt}"
-        distance = BRANCH_DISTANCE if vector.taken else 4
-        successor = vector.pc + (0 if vector.interrupt else distance)
+        successor = self.successor(vector)
         if cia != successor:
             yield f"CIA is {cia:#x}, should be {successor:#x}"
         if vector.window:
             address, old = vector.window
             new = old if vector.stored is None else vector.stored
-            memory = self._memory.read(address, len(old))
+            memory = self.memory.read(address, len(old))
             if memory != new:
                 yield f"memory is {memory.hex()}, should be {new.hex()}"
 

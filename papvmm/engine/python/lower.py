@@ -197,6 +197,7 @@ class PythonLowering(Lowering):
         return self.temporary(f"reverse({value}, {size})" if op.is_reversed else value)
 
     def store(self, op: Store, ea: Atom, value: Atom) -> None:
+        ea = self._aligned(ea, op.width) if op.is_aligned else ea
         size = op.width // 8
         if self._direct:
             ea = self._writable(ea, size)

@@ -34,17 +34,18 @@ def mfbhrbe(cpu: Trace) -> None:
 
 
 for _syntax, _xo in (
-    ("tbegin.", 654), ("tend.", 686), ("tcheck BF", 718), ("tsr.", 750),
-    ("tabort.", 910), ("tabortwc.", 782), ("tabortwci.", 846),
-    ("tabortdc.", 814), ("tabortdci.", 878),
+    ("tbegin. R10", 654), ("tend. A6", 686), ("tsr. L10", 750), ("tabort. RA", 910),
+    ("tabortwc. TO,RA,RB", 782), ("tabortwci. TO,RA,SI5", 846),
+    ("tabortdc. TO,RA,RB", 814), ("tabortdci. TO,RA,SI5", 878),
 ):  # fmt: skip
     section.define_refused(
-        _syntax, x_form(31, _xo), "Transactional Memory.", reason=Exit.FACILITY_TM
+        _syntax, x_form(31, _xo).dotted, "Transactional Memory.", reason=Exit.FACILITY_TM
     )
-for _syntax, _xo in (("treclaim.", 942), ("trechkpt.", 1006)):
+section.define_refused("tcheck BF", x_form(31, 718), "Transaction Check.", reason=Exit.FACILITY_TM)
+for _syntax, _xo in (("treclaim. RA", 942), ("trechkpt.", 1006)):
     section.define_refused(
         _syntax,
-        x_form(31, _xo),
+        x_form(31, _xo).dotted,
         "Transactional Memory.",
         reason=Exit.FACILITY_TM,
         privilege=Privilege.SUPERVISOR,
