@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -178,3 +180,46 @@ def test_an_output_directory_that_can_not_be_is_one_clear_line(tmp_path):
 
     assert done.returncode == 65
     assert done.stderr.count("\n") == 1
+
+
+def on_a_terminal(tmp_path: Path, **environment: str) -> tuple[str, str]:
+    """Run the demo with stdout and stderr on terminals; return what it wrote there."""
+    outs, errs = os.openpty(), os.openpty()
+    command = [sys.executable, "-m", "papvmm", "demo", "oops", "--out", str(tmp_path)]
+    done = subprocess.Popen(command, stdout=outs[1], stderr=errs[1], env=os.environ | environment)
+    texts = []
+    for ours, theirs in (outs, errs):
+        os.close(theirs)
+        text = b""
+        with suppress(OSError), os.fdopen(ours, "rb", buffering=0) as terminal:
+            while chunk := terminal.read(4096):
+                text += chunk
+        texts.append(text.decode())
+    assert done.wait() == 0
+    return texts[0], texts[1]
+
+
+def test_a_terminal_gets_colours_and_a_progress_line_that_is_gone_in_the_end(tmp_path):
+    out, err = on_a_terminal(tmp_path, NO_COLOR="")
+
+    assert "\x1b[1;31m" in out
+    assert "running: KVM of Linux 3.6" in err
+    assert err.endswith("\r\x1b[K")
+
+
+def test_who_wants_no_colours_gets_none(tmp_path):
+    out, _ = on_a_terminal(tmp_path, NO_COLOR="1")
+
+    assert "HOST CRASHED" in out
+    assert "\x1b" not in out
+
+
+def test_a_terminal_without_the_signs_gets_ascii(tmp_path):
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "papvmm", "demo", "--out", str(tmp_path)]
+
+    out = subprocess.run(command, capture_output=True, check=True, env=environment).stdout
+
+    assert b"X CORRUPTED from @" in out
+    assert b"OK INTACT" in out
+    assert all(byte < 128 for byte in out)
