@@ -80,10 +80,14 @@ def show(register: int) -> Iterator[str]:
     yield from (f"li 3,{H_PUT_TERM_CHAR}", "li 4,0", "li 5,16", "sc 1")
 
 
-def answers(console: str) -> list[tuple[int, int, int, int]]:
-    """Return r3 to r6 after each call, from what the guest printed."""
-    values = [
+def numbers(console: str) -> list[int]:
+    """Return the registers that a guest showed."""
+    return [
         int("".join(f"{ord(letter) - ord('a'):x}" for letter in console[start : start + 16]), 16)
         for start in range(0, len(console), 16)
     ]
-    return list(zip(*[iter(values)] * 4, strict=True))
+
+
+def answers(console: str) -> list[tuple[int, int, int, int]]:
+    """Return r3 to r6 after each call, from what the guest printed."""
+    return list(zip(*[iter(numbers(console))] * 4, strict=True))
