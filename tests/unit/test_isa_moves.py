@@ -3,6 +3,7 @@
 import pytest
 
 from papvmm.engine.exits import Breakpoint, PaprHcall
+from papvmm.isa.interrupts import LPCR_AIL, LPCR_ILE
 from papvmm.isa.msr import MSR_HV, MSR_LE, MSR_ME, MSR_PR, MSR_SF, MSR_TM
 from papvmm.isa.state import (
     AMR,
@@ -27,6 +28,7 @@ from papvmm.isa.state import (
     TB_OFFSET,
     UAMOR,
 )
+from papvmm.mmu.translate import RealMode
 from tests.programs import CODE, Program
 
 USER = MSR_PR | 0x8030
@@ -131,7 +133,8 @@ def test_the_decrementer_counts_down_with_the_time_base():
 @pytest.mark.parametrize(
     ("text", "facility", "cell"),
     [("mfspr 4,815", 8, TAR), ("mtspr 815,3", 8, TAR), ("mfspr 4,3", 2, DSCR),
-     ("mfspr 4,806", 7, BESCR), ("bctar 20,0", 8, TAR), ("rfebb 1", 7, BESCR)],
+     ("mfspr 4,806", 7, BESCR), ("bctar 20,0", 8, TAR), ("rfebb 1", 7, BESCR),
+     ("scv 0", 12, TAR)],
 )  # fmt: skip
 def test_problem_state_needs_the_facility(text, facility, cell):
     program = user(text, r3=PATTERN, r4=7)
@@ -295,6 +298,28 @@ def test_a_return_to_32_bit_mode_drops_the_high_word():
     program.run(1)
 
     assert program.cia == 0x2000
+
+
+@pytest.mark.parametrize(
+    ("lpcr", "translating", "vector", "after"),
+    [
+        (0, 0, 0x1_7040, MSR_SF | MSR_ME | 0x8002),
+        (LPCR_ILE, 0, 0x1_7040, MSR_SF | MSR_ME | MSR_LE | 0x8002),
+        (LPCR_AIL, 0, 0x1_7040, MSR_SF | MSR_ME | 0x8002),
+        (0, 0x30, 0x1_7040, MSR_SF | MSR_ME | 0x8002),
+        (LPCR_AIL, 0x30, 0xC000_0000_0000_3040, MSR_SF | MSR_ME | 0x8032),
+    ],
+)
+def test_a_vectored_call_saves_in_lr_and_ctr(lpcr, translating, vector, after):
+    before = MSR_SF | MSR_ME | MSR_PR | 0x8002 | translating
+    program = Program("scv 2", msr=before, translated=RealMode())
+    program.state.write(FSCR, 1 << 12)
+    program.state.write(LPCR, lpcr)
+
+    program.run(1)
+
+    assert (program.cia, program.state.read(MSR)) == (vector, after)
+    assert (program.state.read(LR), program.state.read(CTR)) == (CODE + 4, before)
 
 
 PRIVILEGED = (

@@ -5,6 +5,7 @@ from typing import Final
 from papvmm.isa.facilities import Facility
 from papvmm.isa.forms import d_form, sc_form, scv_form, x_form
 from papvmm.isa.instruction import Privilege, Section
+from papvmm.isa.interrupts import LPCR_AIL, LPCR_ILE, SRR1_CAUSES
 from papvmm.isa.ir import Exit
 from papvmm.isa.msr import (
     MSR_DR,
@@ -20,14 +21,20 @@ from papvmm.isa.msr import (
     MSR_TM,
     MSR_TS,
 )
-from papvmm.isa.operands import L15, LEV, RA, RB, RS, RT, SI, TO
-from papvmm.isa.state import CTR, LR, MSR, SRR0, SRR1
+from papvmm.isa.operands import L15, LEV, LEV7, RA, RB, RS, RT, SI, TO
+from papvmm.isa.state import CTR, LPCR, LR, MSR, SRR0, SRR1
 from papvmm.isa.trace import Trace
 from papvmm.isa.value import Value
 
 section: Final = Section()
 
 PRIVILEGED: Final = Privilege.SUPERVISOR
+
+TRANSLATING: Final = MSR_IR | MSR_DR
+SCV_VECTORS: Final = 0x1_7000
+SCV_RELOCATED: Final = 0xC000_0000_0000_3000
+SCV_SPACING: Final = 0x20
+"""Where the vectors of scv are, one for each LEV; relocated if LPCR[AIL] is 3."""
 
 KEPT_BY_RETURN: Final = MSR_ME | MSR_HV | MSR_TS | MSR_TM
 """MSR bits that a guest's rfid leaves alone."""
@@ -76,9 +83,17 @@ def sc(cpu: Trace) -> None:
 
 @section.define("scv LEV7", scv_form(17))
 def scv(cpu: Trace) -> None:
-    """System Call Vectored: where FSCR allows it, it is not built yet."""
+    """System Call Vectored: an interrupt that saves in LR and CTR, and keeps EE and RI."""
     cpu.exit_unless_available(Facility.SCV)
-    cpu.refuse(Exit.NOT_BUILT)
+    msr, lpcr = cpu[MSR], cpu[LPCR]
+    cpu[LR] = cpu.nia
+    cpu[CTR] = msr & ~SRR1_CAUSES
+    relocated = (msr & TRANSLATING).eq(TRANSLATING) & (lpcr & LPCR_AIL).eq(LPCR_AIL)
+    kept = (msr & (MSR_ME | MSR_EE | MSR_RI)) | MSR_SF
+    order = (lpcr & LPCR_ILE).ne(0).zext(64) * MSR_LE
+    cpu[MSR] = kept | order | relocated.select(TRANSLATING, msr.coerce(0))
+    base = relocated.select(SCV_RELOCATED, msr.coerce(SCV_VECTORS))
+    cpu.leave(Exit.CONTEXT, base + cpu[LEV7] * SCV_SPACING)
 
 
 def _set_msr(cpu: Trace, source: Value, kept: int) -> None:
