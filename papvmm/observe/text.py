@@ -193,7 +193,9 @@ def _explanation(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
             yield from _labelled_paragraph(result.scene.name, refusal)
         if result.crashed or result.doubt:
             reason = result.doubt or outcome_text(result.outcome)
-            yield from _labelled_paragraph(result.scene.name, paint(reason, Ink.BAD))
+            yield from _labelled_paragraph(
+                result.scene.name, reason, lambda line: paint(line, Ink.BAD)
+            )
     yield from _first_bad_write(exhibit.harmed)
     yield from _labelled_paragraph("cure", exhibit.demonstration.cure)
 
@@ -235,7 +237,7 @@ def _labelled(label: str, text: str) -> str:
     return f"  {label:<{LEFT - 2}}{text}"
 
 
-def _labelled_paragraph(label: str, text: str) -> Iterator[str]:
+def _labelled_paragraph(label: str, text: str, paint: Callable[[str], str] = str) -> Iterator[str]:
     for line in wrap(text, WIDTH - LEFT):
-        yield _labelled(label, line)
+        yield _labelled(label, paint(line))
         label = ""
