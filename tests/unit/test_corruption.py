@@ -3,8 +3,9 @@
 import re
 from dataclasses import replace
 
-from papvmm.observe.corruption import by_field, corruption_in
-from papvmm.observe.record import Line, RunRecord
+from papvmm.observe.corruption import by_field, changed_words, corruption_in
+from papvmm.observe.record import Line, RunRecord, Spot
+from papvmm.trace.events import HvWrite
 from tests.played_reboot import BASE, STRIDE, played_reboot
 
 KEEP = played_reboot(keep=True)
@@ -82,6 +83,23 @@ def test_an_intact_memory_contradicts_hits_and_silence_is_no_agreement():
     assert not denied.agreed
     assert silent.testimony is None
     assert not silent.agreed
+
+
+def foreign_spot(old: bytes, new: bytes) -> Spot:
+    write = HvWrite(0x100, old, new, "enter", "DTL", "dtl[0]", 0, 1, 5, None)
+    return Spot(write, write, foreign=True, now=new)
+
+
+def test_a_foreign_store_of_the_same_bytes_is_no_hit():
+    record = replace(KEEP, spots=(foreign_spot(bytes(8), bytes(8)),))
+
+    assert corruption_in(record).hits == ()
+
+
+def test_a_hit_changes_the_words_in_which_a_byte_differs_and_no_others():
+    spot = foreign_spot(bytes(24), bytes(8) + b"\1" + bytes(15))
+
+    assert changed_words(spot) == (0x108,)
 
 
 def test_hits_after_the_kernel_has_looked_are_late():

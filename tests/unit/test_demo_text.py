@@ -63,6 +63,18 @@ def test_a_run_that_did_not_end_as_it_should_is_not_trusted():
     assert "every vcpu waits for ever" in drawn(exhibit)
 
 
+def test_witnesses_that_contradict_each_other_are_not_trusted():
+    testimony = EXHIBIT.harmed.corruption.testimony
+    assert testimony is not None
+    liar = replace(EXHIBIT.harmed.corruption, testimony=replace(testimony, words=3))
+    exhibit = replace(EXHIBIT, harmed=replace(EXHIBIT.harmed, corruption=liar))
+
+    assert not exhibit.convinces
+    assert "the guest says 3 words changed, the hypervisor's stores explain 126" in " ".join(
+        drawn(exhibit).split()
+    )
+
+
 def test_a_harm_that_does_not_show_convinces_nobody():
     assert not replace(EXHIBIT, harmed=EXHIBIT.cured).convinces
     assert not replace(EXHIBIT, cured=EXHIBIT.harmed).convinces

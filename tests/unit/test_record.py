@@ -113,6 +113,18 @@ def test_a_spot_that_the_guest_has_overwritten_does_not_survive():
     assert not only_spot(run.finish()).survives
 
 
+def test_where_the_next_kernel_registers_its_own_area_in_the_same_place_a_new_spot_begins():
+    run = Recorded()
+    old = run.register()
+    run.reset()
+    run.store(old, b"\0\0\0\2")
+
+    run.store(run.register(), b"\0\0\0\3")
+
+    spot = only_spot(run.finish())
+    assert (spot.foreign, spot.first.old, spot.count) == (False, b"\0\0\0\2", 1)
+
+
 def test_a_line_of_the_guest_can_be_the_handover():
     run = Recorded("kernel A: jumps")
     old = run.register()
@@ -157,6 +169,22 @@ def test_what_is_kept_of_a_long_run_is_what_happened_around_the_reset():
 
     reset = 2 * KEPT * 10
     assert icounts == list(range(reset - KEPT * 10 + 10, reset + KEPT * 10 + 10, 10))
+
+
+def test_of_two_resets_the_second_is_the_handover_and_what_was_between_is_before_it():
+    run = Recorded()
+    old = run.register()
+    run.reset()
+    run.store(old, b"\0\0\0\2")
+    run.reset()
+    run.store(old, b"\0\0\0\3")
+
+    record = run.finish()
+
+    assert record.handover is not None
+    assert record.handover.icount == 10
+    assert [store.write.icount for store in record.stores] == [10, 20]
+    assert only_spot(record).count == 1
 
 
 def test_the_pages_of_areas_and_stores_are_kept_as_they_are_at_the_end():

@@ -38,5 +38,12 @@ def test_a_guest_that_notices_less_than_the_record_shows_contradicts_it():
     assert (resumption.lost, resumption.agreed) == (True, False)
 
 
+def test_a_guest_that_notices_more_than_the_record_shows_contradicts_it():
+    resumption = resumption_in(restored("hibernate: 2 of 2 cpus were resumed, memory intact", 0))
+
+    assert resumption is not None
+    assert (resumption.lost, resumption.agreed) == (True, False)
+
+
 def test_a_guest_that_does_not_speak_of_it_was_not_restored():
     assert resumption_in(restored("kernel B: memory intact", 0)) is None
