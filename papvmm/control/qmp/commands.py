@@ -181,12 +181,20 @@ def _overlap(write: HvWrite, gpa: int, length: int) -> bool:
 
 async def save_guest(control: Control, arguments: Save) -> Json:
     """Save the guest; ``notes`` tells what a saved guest can't carry."""
-    directory = Path(arguments.directory)
-    if not directory.is_absolute():
-        raise BadArgument("the argument 'directory' must be an absolute path")
+    directory = _path(arguments.directory)
     guest = control.machine.guest
     notes = await control.machine.between_entries(lambda: save(guest, directory))
     return {"directory": os.fspath(directory), "notes": list(notes)}
+
+
+def _path(text: str) -> Path:
+    try:
+        is_path = b"\0" not in os.fsencode(text) and os.path.isabs(text)
+    except UnicodeEncodeError:
+        is_path = False
+    if not is_path:
+        raise BadArgument("the argument 'directory' must be an absolute path")
+    return Path(text)
 
 
 def _register(number_or_name: int | str) -> int:

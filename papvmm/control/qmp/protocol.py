@@ -166,11 +166,11 @@ class Session:
         if not self._negotiated:
             raise Refused(
                 ErrorClass.COMMAND_NOT_FOUND,
-                f"{name}: the first command must be {NEGOTIATE}",
+                f"{name!r}: the first command must be {NEGOTIATE}",
             )
         command = self._commands.get(name)
         if command is None:
-            raise Refused(ErrorClass.COMMAND_NOT_FOUND, f"there is no command {name}")
+            raise Refused(ErrorClass.COMMAND_NOT_FOUND, f"there is no command {name!r}")
         if out_of_band and not (self._oob and command.oob):
             raise Refused(ErrorClass.GENERIC_ERROR, f"{name} can't be executed out of band")
         return Request(command.bind(arguments), out_of_band, tag)
