@@ -5,26 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.resources import files
 
 import pytest
 
-IMAGES = files("papvmm").joinpath("images")
-PAPVMM = (sys.executable, "-m", "papvmm")
-
-
-def papvmm(*args, **options):
-    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 60} | options
-    return subprocess.run((*PAPVMM, *map(str, args)), check=False, **options)
-
-
-def running(*args, **options):
-    """Start a guest that never ends, and wait for its first line."""
-    process = subprocess.Popen(
-        (*PAPVMM, "run", *map(str, args)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
-    )
-    process.stdout.readline()
-    return process
+from tests.shell import IMAGES, papvmm, running
 
 
 def test_the_console_is_all_there_is_on_stdout():
