@@ -25,7 +25,7 @@ class Stepper:
 
     def __init__(self, state: ArchState, storage: GuestStorage) -> None:
         self._state: Final = state
-        self._q: Final = state.buffer.cast("Q")
+        self._q: Final = state.doublewords
         self._storage: Final = storage
         self._no_code: Final = bytearray()
 

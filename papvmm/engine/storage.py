@@ -51,8 +51,9 @@ class GuestStorage:
 
     def load(self, ea: int, size: int) -> int:
         """Return ``size`` bytes as a number."""
-        pieces = self._pieces(ea, size, Access.LOAD)
-        return int.from_bytes(b"".join(self._memory.view(*piece) for piece in pieces), self._order)
+        ram = self._memory.ram
+        data = b"".join(ram[ra : ra + length] for ra, length in self._pieces(ea, size, Access.LOAD))
+        return int.from_bytes(data, self._order)
 
     def store(self, ea: int, size: int, value: int) -> None:
         """Write ``size`` bytes."""
@@ -62,24 +63,24 @@ class GuestStorage:
             data = data[length:]
 
     def exchange(self, ea: int, size: int, expected: int, new: int) -> bool:
-        """Replace ``expected`` by ``new``; tell whether it was there."""
-        pieces = self._pieces(ea, size, Access.STORE)
-        holds = self._memory.view(*pieces[0]) == expected.to_bytes(size, self._order)
+        """Replace ``expected`` by ``new``, aligned; tell whether it was there."""
+        ((ra, _),) = self._pieces(ea, size, Access.STORE)
+        holds = self._memory.ram[ra : ra + size] == expected.to_bytes(size, self._order)
         if holds:
-            self._memory.write(pieces[0][0], new.to_bytes(size, self._order))
+            self._memory.write(ra, new.to_bytes(size, self._order))
         return holds
 
-    def _pieces(self, ea: int, size: int, access: Access) -> list[Piece]:
+    def _pieces(self, ea: int, size: int, access: Access) -> tuple[Piece, ...]:
         """Translate an access: one piece, or two if it crosses a page."""
         self.touched = Touch(access, ea)
-        first = min(size, PAGE - ea % PAGE)
-        parts = [(ea, first)]
-        if first < size:
-            parts.append(((ea + first) & M64, size - first))
-        pieces = []
-        for start, length in parts:
-            ra = self._data_side.translate(start, access)
-            if not self._memory.holds(ra, length):
-                raise nothing_there(start, access)
-            pieces.append((ra, length))
-        return pieces
+        first = PAGE - ea % PAGE
+        if size <= first:
+            return (self._piece(ea, size, access),)
+        following = (ea + first) & M64
+        return self._piece(ea, first, access), self._piece(following, size - first, access)
+
+    def _piece(self, ea: int, length: int, access: Access) -> Piece:
+        ra = self._data_side.translate(ea, access)
+        if not self._memory.holds(ra, length):
+            raise nothing_there(ea, access)
+        return ra, length

@@ -153,34 +153,40 @@ XER_BITS: Final = ((SO, 32), (OV, 33), (CA, 34), (OV32, 44), (CA32, 45))
 
 
 class ArchState:
-    """The registers of one vcpu, as a view of a buffer an engine may also hold."""
+    """The registers of one vcpu, as a view of a buffer an engine may also hold.
 
-    __slots__ = ("buffer",)
+    ``doublewords`` is the same buffer, for cells of eight bytes.
+    """
+
+    __slots__ = ("buffer", "doublewords")
 
     def __init__(self, buffer: memoryview | None = None) -> None:
         self.buffer: Final = memoryview(bytearray(STATE_SIZE)) if buffer is None else buffer
+        self.doublewords: Final = self.buffer.cast("Q")
 
     def read(self, cell: Cell, index: int = 0) -> int:
         """Return the value of one cell."""
-        start = cell.at(index)
-        return int.from_bytes(self.buffer[start : start + cell.size], "little")
+        if cell.width > 8:
+            return self.doublewords[(cell.offset >> 3) + index]
+        return self.buffer[cell.offset + index]
 
     def write(self, cell: Cell, value: int, index: int = 0) -> None:
         """Set the value of one cell."""
-        start = cell.at(index)
-        self.buffer[start : start + cell.size] = (value & ones(cell.width)).to_bytes(
-            cell.size, "little"
-        )
+        if cell.width > 8:
+            self.doublewords[(cell.offset >> 3) + index] = value & (1 << cell.width) - 1
+        else:
+            self.buffer[cell.offset + index] = value & (1 << cell.width) - 1
 
     @property
     def cr(self) -> int:
         """The condition register as the 32-bit word mfcr returns."""
-        return int("".join(str(self.read(CR, bit)) for bit in range(32)), 2)
+        bits = self.buffer[CR.offset : CR.offset + CR.count]
+        return int(bits.hex()[1::2], 2)
 
     @cr.setter
     def cr(self, word: int) -> None:
-        for bit in range(32):
-            self.write(CR, word >> (31 - bit), bit)
+        bits = bytes(map(int, f"{word & ones(CR.count):032b}"))
+        self.buffer[CR.offset : CR.offset + CR.count] = bits
 
     @property
     def xer(self) -> int:

@@ -104,7 +104,7 @@ class PythonExecutor:
         self._memory: Final = memory
         self._cache: Final = cache
         self._hot: Final = hot
-        self._q: Final = state.buffer.cast("Q")
+        self._q: Final = state.doublewords
         self._modes: Final[dict[int, Mode]] = {}
         self._avoided: set[int] = set()
         self._generation = 0
