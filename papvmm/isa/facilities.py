@@ -17,7 +17,6 @@ class Facility(IntEnum):
     TM = 5
     EBB = 7
     TAR = 8
-    MSGP = 10
     SCV = 12
 
     @property

@@ -54,7 +54,6 @@ class Exit(IntEnum):
     FACILITY_TM = FACILITY_BASE + Facility.TM
     FACILITY_EBB = FACILITY_BASE + Facility.EBB
     FACILITY_TAR = FACILITY_BASE + Facility.TAR
-    FACILITY_MSGP = FACILITY_BASE + Facility.MSGP
     FACILITY_SCV = FACILITY_BASE + Facility.SCV
     """Facility unavailable; ``facility`` says which."""
 
@@ -99,7 +98,7 @@ class Cia:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """Instructions completed before this one."""
+    """Virtual time, in ns, as the instruction starts."""
 
     width: int = 64
 

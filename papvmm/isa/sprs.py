@@ -3,7 +3,8 @@
 Privilege is not in the rows: an SPR number with bit 0x10 is privileged, always (Power ISA
 v3.0B, Book III, 4.4.4). Registers that only a hypervisor reaches behave for a guest as numbers
 without a row do, and so have none: HSRR0, LPCR, TRIG1, writes of TBL, PURR or VTB, ...
-How computed registers are read and written is in ``spec/sprmove.py``.
+How computed registers are read and written is in ``spec/sprmove.py``. CFAR and the performance
+monitor's registers hold what software puts there: no branch and no event is recorded.
 """
 
 from dataclasses import dataclass

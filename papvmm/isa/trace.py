@@ -91,7 +91,7 @@ class Trace:
 
     @property
     def now(self) -> Value:
-        """Instructions completed before this one."""
+        """Virtual time, in ns, as the instruction starts."""
         return self._value(Now())
 
     @property

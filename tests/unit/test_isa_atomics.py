@@ -4,7 +4,7 @@ import pytest
 
 from papvmm.engine.exits import Breakpoint, NotBuilt, PaprHcall
 from papvmm.isa.state import DAR
-from tests.programs import DATA, Program
+from tests.programs import CODE, DATA, Program
 
 EQUAL = 0x2000_0000
 """CR0[EQ]: the store was performed."""
@@ -140,4 +140,7 @@ def test_store_twin_needs_two_equal_operands(second, stored):
 def test_an_atomic_operation_that_is_no_form_stops_the_run(text):
     program = Program(text, r3=DATA, r5=DATA + 24)
 
-    assert isinstance(program.run(100), NotBuilt)
+    reason = program.run(100)
+
+    assert isinstance(reason, NotBuilt)
+    assert (reason.cia, program.memory.read(DATA, 64)) == (CODE, bytes(64))

@@ -110,7 +110,10 @@ def _set_amr(cpu: Trace, value: Value) -> None:
 
 
 def _set_ppr(cpu: Trace, value: Value) -> None:
-    """Change the priority, if this state may ask for the new one."""
+    """Change the priority, if this state may ask for the new one.
+
+    The forms of ``or`` that hint at a priority leave it alone.
+    """
     allowed = cpu[PSPB].ne(0).select(0b111110, cpu.const(0b011110))
     if not cpu.problem_state:
         allowed = cpu.const(0b1111110)
