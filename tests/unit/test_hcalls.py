@@ -5,7 +5,7 @@ import pytest
 from papvmm.bits import signed
 from papvmm.devices.random_source import RandomSource
 from papvmm.isa.msr import MSR_EE
-from papvmm.isa.state import CELLS, GPR, LPCR, LPCR_AIL, LPCR_ILE, MSR, SPRG0
+from papvmm.isa.state import CELLS, GPR, LPCR, LPCR_AIL, LPCR_ILE, LPCR_LD, MSR, SPRG0
 from papvmm.papr.hcall import CONTINUE, Cede, Hcall, HypercallTable, Then, Wake, YieldTo
 from papvmm.papr.hcalls import hypercalls, splpar
 from papvmm.trace.events import HcallDone
@@ -80,15 +80,18 @@ def test_hypercalls_are_traced_with_papr_names_arguments_and_answers():
     assert (seen[0].vcpu_id, seen[0].icount, len(seen[0].args)) == (0, 77, 9)
 
 
-@pytest.mark.parametrize("unit", [0, VTY])
-def test_put_term_char_shows_the_bytes_most_significant_first(unit):
+@pytest.mark.parametrize(
+    ("unit", "length", "said"),
+    [(0, 10, b"hello worl"), (VTY, 16, b"hello world!!!!!"), (0, 0, b"")],
+)
+def test_put_term_char_shows_the_bytes_most_significant_first(unit, length, said):
     partition = Partition()
 
     answer = status(
-        partition, Hcall.H_PUT_TERM_CHAR, unit, 10, 0x68656C6C6F20776F, 0x726C642121212121
+        partition, Hcall.H_PUT_TERM_CHAR, unit, length, 0x68656C6C6F20776F, 0x726C642121212121
     )
 
-    assert (answer, bytes(partition.said)) == (H_SUCCESS, b"hello worl")
+    assert (answer, bytes(partition.said)) == (H_SUCCESS, said)
 
 
 @pytest.mark.parametrize(("unit", "length"), [(0, 17), (1, 1), (VTY + 1, 1), (0, 1 << 63)])
@@ -226,6 +229,7 @@ def with_yield_count(hv: str, count: int | None) -> Partition:
         ("kvm", None, 1, False),
         ("kvm-3.7", 7, 7, False),
         ("papr", 7, 7, True),
+        ("papr", 9, 9, True),
         ("papr", 8, 8, False),
         ("papr", 7, 5, False),
         ("papr", None, 0, False),
@@ -257,19 +261,24 @@ def test_set_mode_sets_the_interrupt_endianness_of_every_vcpu_started_or_not():
     partition = Partition(vcpus=3)
 
     answers = [status(partition, Hcall.H_SET_MODE, 1, 4, 0, 0)]
-    little = [vcpu.state.read(LPCR) & LPCR_ILE for vcpu in partition.vcpus]
+    little = [vcpu.state.read(LPCR) for vcpu in partition.vcpus]
     answers.append(status(partition, Hcall.H_SET_MODE, 0, 4, 0, 0))
-    big = [vcpu.state.read(LPCR) & LPCR_ILE for vcpu in partition.vcpus]
+    big = [vcpu.state.read(LPCR) for vcpu in partition.vcpus]
 
-    assert (answers, little, big) == ([H_SUCCESS, H_SUCCESS], [LPCR_ILE] * 3, [0] * 3)
+    assert answers == [H_SUCCESS, H_SUCCESS]
+    assert (little, big) == ([LPCR_LD | LPCR_ILE] * 3, [LPCR_LD] * 3)
 
 
 def test_set_mode_3_moves_interrupts_taken_with_translation_on():
     partition = Partition()
 
-    answer = status(partition, Hcall.H_SET_MODE, 3, 3, 0, 0)
+    answers = [status(partition, Hcall.H_SET_MODE, 3, 3, 0, 0)]
+    relocated = partition.vcpus[1].state.read(LPCR)
+    answers.append(status(partition, Hcall.H_SET_MODE, 0, 3, 0, 0))
+    back = partition.vcpus[1].state.read(LPCR)
 
-    assert (answer, partition.vcpus[1].state.read(LPCR) & LPCR_AIL) == (H_SUCCESS, LPCR_AIL)
+    assert answers == [H_SUCCESS, H_SUCCESS]
+    assert (relocated, back) == (LPCR_LD | LPCR_AIL, LPCR_LD)
 
 
 @pytest.mark.parametrize(
