@@ -23,7 +23,7 @@ class Load:
 
 @dataclass
 class Elf:
-    """An ELF file to make; ``symbols`` are (name, address, size, type)."""
+    """An ELF file to make; ``symbols`` are (name, address, size, type, section)."""
 
     loads: list[Load] = field(default_factory=lambda: [Load(0x10000)])
     entry: int = 0x10000
@@ -31,8 +31,10 @@ class Elf:
     little: bool = False
     flags: int = 2
     machine: int = 21
-    symbols: list[tuple[str, int, int, int]] = field(default_factory=list)
+    symbols: list[tuple[str, int, int, int, int]] = field(default_factory=list)
     opd: tuple[int, bytes] | None = None
+    stripped: bool = False
+    phentsize: int = 56
 
     def build(self) -> bytes:
         order = "<" if self.little else ">"
@@ -47,19 +49,22 @@ class Elf:
                 filesz, memsz, 0x1000,
             )  # fmt: skip
             body += load.data
-        sections, tables = self._sections(order, header + len(body))
+        sections, tables = [], b""
+        if not self.stripped:
+            sections, tables = self._sections(order, header + len(body))
         at = header + len(body) + len(tables)
         ident = b"\x7fELF\2" + (b"\1" if self.little else b"\2") + b"\1" + bytes(9)
         elf = ident + struct.pack(
             order + "HHIQQQIHHHHHH", self.type, self.machine, 1, self.entry, 64, at,
-            self.flags, 64, 56, len(self.loads), 64, len(sections), len(sections) - 1,
+            self.flags, 64, self.phentsize, len(self.loads), 64, len(sections),
+            max(0, len(sections) - 1),
         )  # fmt: skip
         return elf + programs + body + tables + b"".join(sections)
 
     def _sections(self, order: str, start: int) -> tuple[list[bytes], bytes]:
         names, symbols, tables = b"\0", bytes(24), b""
-        for name, address, size, kind in self.symbols:
-            symbols += struct.pack(order + "IBBHQQ", len(names), kind, 0, 1, address, size)
+        for name, address, size, kind, section in self.symbols:
+            symbols += struct.pack(order + "IBBHQQ", len(names), kind, 0, section, address, size)
             names += name.encode() + b"\0"
         rows = [(0, 0, 0, b"", 0)]
         if self.opd is not None:

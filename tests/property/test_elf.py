@@ -16,7 +16,7 @@ ORIGINALS = [
     *(files("papvmm").joinpath(f"images/hello-{order}.elf").read_bytes() for order in ("be", "le")),
     Elf(
         [Load(0x10000, bytes(64) + OPD)],
-        flags=1, entry=0x10040, opd=(0x10040, OPD), symbols=[("f", 0x10040, 24, 2)],
+        flags=1, entry=0x10040, opd=(0x10040, OPD), symbols=[("f", 0x10040, 24, 2, 1)],
     ).build(),
     Elf([Load(0), Load(0x100000, memsz=0x20000)], entry=0, type=ET_DYN, little=True).build(),
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from papvmm.errors import BadInput
 from tests.elves import ET_DYN, Elf, Load
 
 FUNC, OBJECT, FILE = 2, 1, 4
+UNDEFINED, ABSOLUTE = 0, 0xFFF1
 NOP = b"\x60\0\0\0"
 LINUX = 0xC000_0000_0000_0000
 
@@ -58,7 +59,7 @@ def elfv1(entry: int) -> Elf:
         entry=entry,
         flags=1,
         opd=(0x10040, opd),
-        symbols=[("start", 0x10040, 24, FUNC)],
+        symbols=[("start", 0x10040, 24, FUNC, 1)],
     )
 
 
@@ -81,11 +82,14 @@ def symbols() -> Elf:
         entry=0,
         type=ET_DYN,
         symbols=[
-            ("late", 0x20, 0x10, FUNC),
-            ("early", 0, 0x10, FUNC),
-            ("label", 0x40, 0, 0),
-            ("table", 0x1000, 16, OBJECT),
-            ("file.c", 0x24, 0, FILE),
+            ("late", 0x20, 0x10, FUNC, 1),
+            ("early", 0, 0x10, FUNC, 1),
+            ("label", 0x40, 0, 0, 1),
+            ("table", 0x1000, 16, OBJECT, 1),
+            ("end", 0x1010, 0, OBJECT, 1),
+            ("file.c", 0x24, 0, FILE, 1),
+            ("elsewhere", 0x28, 0, FUNC, UNDEFINED),
+            ("constant", 0x2C, 0, 0, ABSOLUTE),
         ],
     )
 
@@ -97,10 +101,8 @@ def test_symbols_are_found_where_they_were_loaded(little):
 
     image = load_elf("x", elf.build(), 0x400000)
 
-    found = {name: image.find(name) for name in ("early", "late", "table", "file.c", "none")}
-    assert found == {
-        "early": 0x400000, "late": 0x400020, "table": 0x401000, "file.c": None, "none": None,
-    }  # fmt: skip
+    names = ("early", "late", "table", "end", "file.c", "elsewhere", "constant", "none")
+    assert [image.find(name) for name in names] == [0x400000, 0x400020, 0x401000, *[None] * 5]
 
 
 @pytest.mark.parametrize(
@@ -112,6 +114,8 @@ def test_symbols_are_found_where_they_were_loaded(little):
         (0x40002C, ("late", 12)),
         (0x400048, ("label", 8)),
         (0x401008, ("table", 8)),
+        (0x400100, None),
+        (0x401010, None),
         (0x3FFFFF, None),
         (0x402000, None),
     ],
@@ -120,6 +124,35 @@ def test_an_address_is_named_by_the_symbol_that_covers_it(gpa, place):
     image = load_elf("x", symbols().build(), 0x400000)
 
     assert image.locate(gpa) == place
+
+
+def test_only_elfv1_has_function_descriptors():
+    elf = elfv1(0x10040)
+    elf.flags = 2
+
+    image = load_elf("x", elf.build())
+
+    assert (image.entry, image.find("start")) == (0x10040, 0x10040)
+
+
+@pytest.mark.parametrize(("entry", "code"), [(0x10054, 0x10054), (0x10050, 0x10000)])
+def test_what_is_too_short_for_a_descriptor_is_code(entry, code):
+    elf = elfv1(entry)
+    words = descriptor(0, 0, 0x10000)
+    elf.loads, elf.opd = [Load(0x10000, NOP * 16 + words)], (0x10040, words)
+
+    image = load_elf("x", elf.build())
+
+    assert image.entry == code
+
+
+def test_a_stripped_image_is_loaded_to_the_last_byte_of_its_file():
+    blob = Elf([Load(0x10000), Load(0x10010, b"last")], stripped=True).build()
+
+    image = load_elf("x", blob)
+
+    assert [bytes(segment.data) for segment in image.segments] == [NOP * 4, b"last"]
+    assert (image.find("early"), blob[-4:]) == (None, b"last")
 
 
 def test_an_image_with_a_damaged_section_table_has_no_symbols():
@@ -142,12 +175,15 @@ def test_an_image_with_a_damaged_section_table_has_no_symbols():
         (Elf(machine=20).build(), r"\(e_machine 20\)"),
         (Elf(type=1).build(), "type ET_REL; papvmm runs ET_EXEC and ET_DYN"),
         (Elf(flags=3).build(), "ABI version 3"),
+        (Elf(phentsize=32).build(), "has a damaged program header table"),
+        (Elf(stripped=True).build()[:100], "has a damaged program header table"),
         (Elf([]).build(), "has nothing to load"),
         (Elf([Load(0x10000, b"", memsz=0)]).build(), "has nothing to load"),
         (Elf([Load(0x10000, filesz=9999, memsz=9999)]).build(), "is cut short: .* byte 10119"),
         (Elf([Load(0x10000, memsz=8)]).build(), "segment of 8 bytes with 16 bytes"),
         (Elf([Load(0x10000), Load(0x10008)]).build(), "segments that overlap at 0x10008"),
         (Elf(entry=0x20000).build(), "is entered at 0x20000, where it has no code"),
+        (Elf(entry=0x10010).build(), "is entered at 0x10010, where it has no code"),
         (Elf(entry=0x10002).build(), "is entered at 0x10002, where it has no code"),
     ],
 )

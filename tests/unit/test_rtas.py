@@ -109,6 +109,14 @@ def test_an_impossible_date_is_refused_and_the_clock_keeps_going(date):
     assert (answer, partition.rtc.now) == ([PARAMETER_ERROR, UNTOUCHED], JUNE_2006 * 10**9)
 
 
+def test_the_first_date_there_is_can_be_set():
+    partition = Partition(rtc_base=JUNE_2006)
+
+    answer, _ = rtas(partition, "set-time-of-day", 1970, 1, 1, 0, 0, 0, 0)
+
+    assert (answer, partition.rtc.now) == ([SUCCESS, UNTOUCHED], 0)
+
+
 def test_the_date_stops_at_the_end_of_9999():
     partition = Partition()
     rtas(partition, "set-time-of-day", 9999, 12, 31, 23, 59, 59, 0)
@@ -196,6 +204,26 @@ def test_os_term_reports_a_panic_with_its_message_as_far_as_there_is_ram(gpa, me
     answer = rtas(partition, "ibm,os-term", gpa)
 
     assert answer == ([SUCCESS, UNTOUCHED], GuestPanic(message))
+
+
+def test_os_term_looks_at_512_bytes_of_a_message():
+    partition = Partition()
+    partition.memory.write(0x4000, b"x" * 600)
+
+    _, then = rtas(partition, "ibm,os-term", 0x4000)
+
+    assert then == GuestPanic("x" * 512)
+
+
+def test_a_buffer_may_end_where_ram_ends():
+    partition = Partition()
+    words = struct.pack(">4I", TOKENS["system-reboot"], 0, 1, UNTOUCHED)
+    partition.memory.write(0x10000 - 16, words)
+
+    result = h_rtas(partition, 0x10000 - 16)
+
+    assert result.then == Reboot()
+    assert partition.memory.load_be(0x10000 - 4, 4) == SUCCESS
 
 
 def test_real_mode_ignores_the_first_four_bits_of_the_buffers_address():
