@@ -89,6 +89,18 @@ def test_an_atomic_load_returns_what_it_replaced(name, size, function, old, firs
     assert program.memory.load_be(DATA, size) == new % mask
 
 
+@pytest.mark.parametrize(("target", "new"), [(30, 5), (31, 8)])
+def test_after_r31_comes_r0(target, new):
+    """Compare and swap not equal: r31 and r0, or r0 and r1, are compared with and stored."""
+    program = Program(f"ldat {target},3,16; sc 1", r3=DATA, r31=6, r0=5, r1=8)
+    program.memory.store_be(DATA, 8, 7)
+
+    program.run(100)
+
+    assert program.gpr(target) == 7
+    assert program.memory.load_be(DATA, 8) == new
+
+
 @pytest.mark.parametrize(
     ("function", "low", "middle", "high", "new", "returned"),
     [

@@ -43,7 +43,10 @@ def test_a_string_of_no_bytes_changes_nothing():
     assert run("mtxer 5; lswx 6,3,4", r3=DATA, r6=7).gpr(6) == 7
 
 
-@pytest.mark.parametrize("text", ["lmw 29,4(3)", "stmw 29,4(3)", "lswi 5,3,8", "stswi 5,3,8"])
+@pytest.mark.parametrize(
+    "text",
+    ["lmw 29,4(3)", "stmw 29,4(3)", "lswi 5,3,8", "stswi 5,3,8", "lswx 5,0,3", "stswx 5,0,3"],
+)
 def test_a_little_endian_guest_gets_an_alignment_interrupt(text):
     program = Program(text, little_endian=True, r3=DATA, r5=5, r29=1)
     program.processor.breakpoints.add(0x600)

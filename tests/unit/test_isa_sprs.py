@@ -48,6 +48,8 @@ def test_every_register_is_a_cell_or_has_functions_for_what_it_allows():
         (0, Exit.ILLEGAL, Exit.ILLEGAL),
         (2, Exit.ILLEGAL, None),
         (1000, Exit.ILLEGAL, None),
+        (808, None, None),
+        (811, None, None),
         (886, Exit.PRIVILEGED, None),
         (318, Exit.PRIVILEGED, None),
         (26, Exit.PRIVILEGED, None),

@@ -17,6 +17,7 @@ from papvmm.engine.accel import ACCELERATORS
 from papvmm.engine.engine import Engine
 from papvmm.engine.exits import Breakpoint, BudgetSpent, NotBuilt
 from papvmm.errors import BadInput
+from papvmm.isa.facilities import Facility
 from papvmm.isa.interrupts import (
     PROGRAM_ILLEGAL,
     PROGRAM_PRIVILEGED,
@@ -155,6 +156,7 @@ class Checker:
         state = self.engine.state
         state.buffer[:] = bytes(len(state.buffer))
         state.write(CELLS["msr"], MSR_USER | (MSR_LE if vector.little_endian else 0))
+        state.write(CELLS["fscr"], Facility.TAR.fscr_bit)
         state.write(CELLS["cia"], vector.pc)
         self._count += 1
         state.write(CELLS["now"], self._count)

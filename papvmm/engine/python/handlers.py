@@ -125,8 +125,9 @@ class HandlerSource(PythonLowering):
         if register.operand is None:
             return slot(register.cell, register.element)
         number = f"fields['{register.operand.name}']"
-        first = register.cell.offset // register.cell.size + register.element
-        index = self._early_value(f"{_element(register.operand, number)} + {first}")
+        first = register.cell.offset // register.cell.size
+        element = _element(register.operand, number, register.element)
+        index = self._early_value(f"{element} + {first}")
         return f"{'q' if register.cell.size == 8 else 'b'}[{index}]"
 
     def go_on(self) -> None:
@@ -150,11 +151,13 @@ class HandlerSource(PythonLowering):
         return name
 
 
-def _element(operand: Operand, number: str) -> str:
+def _element(operand: Operand, number: str, beside: int) -> str:
     match operand.kind:
         case Kind.GPR_OR_ZERO:
             return f"({number} or {ZERO_GPR})"
         case Kind.CR_FIELD:
-            return f"4 * {number}"
+            return f"4 * {number} + {beside}"
+        case Kind.GPR if beside:
+            return f"({number} + {beside}) % {ZERO_GPR}"
         case _:
             return number

@@ -5,6 +5,7 @@ RA or RB leave them alone, as POWER9 does.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Final, TypeAlias
 
 from papvmm.bits import ones
@@ -22,15 +23,16 @@ XER_COUNT: Final = ones(7)
 
 
 def _addresses(state: ArchState, fields: Fields, offset: int, step: int) -> Iterator[int]:
-    """Yield (RA|0) + offset and what follows in steps, as the current mode counts."""
+    """Return (RA|0) + offset and what follows in steps, as the current mode counts.
+
+    Little-endian guests get the interrupt even if there is nothing to move.
+    """
     msr = state.read(MSR)
     mask = ones(64 if msr & MSR_SF else 32)
     ea = state.read(GPR, RA0.offset(0).element_for(fields[RA0])) + offset
     if msr & MSR_LE:
         raise Misaligned(ea & mask)
-    while True:
-        yield ea & mask
-        ea += step
+    return (address & mask for address in count(ea, step))
 
 
 @section.define_helper("lmw RT,D(RA0)", d_form(46))

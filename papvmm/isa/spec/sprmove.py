@@ -45,6 +45,9 @@ ILLEGAL_FOR_MTSPR: Final = (0,)
 ILLEGAL_FOR_MFSPR: Final = (0, 4, 5, 6)
 """Numbers that are illegal in every state; other undefined ones do nothing when privileged."""
 
+RESERVED_NO_OPS: Final = range(808, 812)
+"""Numbers that do nothing in any state (Book I, 1.3.3)."""
+
 CONTEXT_SPRS: Final = frozenset(("DEC", "PID", "AMR", "IAMR"))
 """SPRs that govern interrupts or storage accesses, so that the engine must look again."""
 
@@ -218,7 +221,7 @@ def _reachable(cpu: Trace, access: Access, illegal: tuple[int, ...]) -> Spr | No
     elif spr is not None and access in spr.access:
         _check_facility(cpu, spr, access)
         return spr
-    elif cpu.problem_state or number in illegal:
+    elif (cpu.problem_state and number not in RESERVED_NO_OPS) or number in illegal:
         cpu.refuse(Exit.ILLEGAL)
     return None
 
