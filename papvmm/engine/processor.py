@@ -88,37 +88,43 @@ class Processor:
     def run(self, budget: int) -> ExitReason:
         """Complete ``budget`` instructions, delivering interrupts; see ``Engine``."""
         state = self.state
-        passed = state.read(CIA)
+        passed: int | None = state.read(CIA)
         end = state.read(NOW) + budget
         reason: ExitReason | None = None
         while reason is None:
-            left = min(end - state.read(NOW), FOREVER)
-            if left <= 0:
-                return BudgetSpent()
-            left = self._admit_interrupts(left)
             cia = state.read(CIA)
+            left = end - state.read(NOW)
             if cia in self.breakpoints and cia != passed:
                 return Breakpoint(cia)
-            passed = -1
-            if state.read(MSR) & TRACING:
-                reason = self._step()
-            else:
-                reason = self._handle(self._executor.run(left))
+            if left <= 0:
+                return BudgetSpent()
+            passed = None
+            if not self._take_pending():
+                reason = self._advance(left)
         return reason
 
-    def _admit_interrupts(self, left: int) -> int:
-        """Take a pending interrupt; return for how many instructions no other will be due."""
+    def _take_pending(self) -> bool:
+        """Take an interrupt that waits for MSR[EE], if there is one and it may come."""
         state = self.state
         if not state.read(MSR) & MSR_EE:
-            return left
+            return False
         if state.read(EXTERNAL):
             deliver(state, Interrupt.EXTERNAL, state.read(CIA))
-            return left
-        until_due = decrementer_due(state) - state.read(NOW)
-        if until_due:
-            return min(left, until_due)
-        deliver(state, Interrupt.DECREMENTER, state.read(CIA))
-        return left
+        elif decrementer_due(state) == state.read(NOW):
+            deliver(state, Interrupt.DECREMENTER, state.read(CIA))
+        else:
+            return False
+        return True
+
+    def _advance(self, left: int) -> ExitReason | None:
+        """Run until an interrupt may be due, or something else is to be seen to."""
+        state = self.state
+        msr = state.read(MSR)
+        if msr & TRACING:
+            return self._step()
+        if msr & MSR_EE:
+            left = min(left, decrementer_due(state) - state.read(NOW))
+        return self._handle(self._executor.run(min(left, FOREVER)))
 
     def _handle(self, stop: StopReason) -> ExitReason | None:
         """Do what a stop asks for; return why the machine has to know, if it has."""

@@ -336,6 +336,24 @@ def test_rfid_under_single_step_is_not_traced():
     assert program.run(5) == Breakpoint(CODE + 0x100)
 
 
+@pytest.mark.parametrize("text", ["nop", "mtmsrd 4,1", "b .+4", "sc 0"])
+def test_a_budget_that_ends_at_a_breakpoint_stops_for_the_breakpoint(text):
+    """Else the next run, which executes its first instruction anyway, would miss it."""
+    at = 0xC00 if text == "sc 0" else CODE + 8
+    program = Program(f"nop; {text}; nop")
+    program.processor.breakpoints.add(at)
+
+    assert program.run(2) == Breakpoint(at)
+
+
+def test_a_breakpoint_at_a_vector_stops_a_run_that_begins_with_the_interrupt():
+    program = Program("nop", msr=MSR_EE)
+    program.processor.breakpoints.update((CODE, 0x500))
+    set_external(program.state, pending=True)
+
+    assert program.run(1) == Breakpoint(0x500)
+
+
 def test_handlers_that_all_fault_at_once_end_the_vcpu():
     program = Program("tdi 31,3,0")
     for vector in Interrupt:
