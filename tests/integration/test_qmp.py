@@ -10,6 +10,7 @@ from papvmm.machine.outcome import Quit
 from papvmm.machine.runstate import RunState
 from tests.guest_programs import FOREVER, guest_running
 from tests.qmp import client, controlled, served
+from tests.saved import booted
 
 VPA = 0x8000
 DTL = 0x9000
@@ -79,6 +80,21 @@ async def test_a_reset_is_an_event_that_says_who_asked(path):
         assert reset["data"] == {"guest": False, "reason": "host-qmp-system-reset"}
         assert reset["timestamp"].keys() == {"seconds", "microseconds"}
         assert machine.guest.door.generation == 1
+
+
+async def test_what_the_guest_does_to_the_machine_is_its_doing(path):
+    kernel_b = booted("kernel-b.elf")[0].config.kernel
+    guest, _ = booted("kernel-a.elf", next_kernels=(kernel_b,))
+    async with controlled(guest, path) as (_, qmp):
+        await qmp.execute("cont")
+
+        told = [await next_event(qmp) for _ in range(3)]
+
+        assert [(event["event"], event.get("data")) for event in told] == [
+            ("RESUME", {}),
+            ("RESET", {"guest": True, "reason": "guest-reset"}),
+            ("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"}),
+        ]
 
 
 async def test_quit_answers_tells_and_ends(path):

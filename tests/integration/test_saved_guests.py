@@ -28,7 +28,7 @@ def restored(guest, tmp_path):
     return load(tmp_path / "saved")
 
 
-@pytest.mark.parametrize("icount", range(1_000, 43_000, 6_000))
+@pytest.mark.parametrize("icount", range(1_000, 43_000, 10_000))
 def test_smp_goes_on_as_if_it_had_not_been_saved(tmp_path, icount):
     guest, said = booted("smp.elf", vcpus=2)
     run_to_exit(guest, icount)

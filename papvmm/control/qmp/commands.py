@@ -21,11 +21,12 @@ from papvmm.control.strict_json import Json
 from papvmm.errors import BadInput
 from papvmm.kvmapi.one_reg import get_one_reg, register_id, set_one_reg
 from papvmm.machine.runstate import RunState
-from papvmm.memory.door import REMEMBERED
 from papvmm.trace.events import HvWrite
 
 QUIT: Final = "host-qmp-quit"
 SYSTEM_RESET: Final = "host-qmp-system-reset"
+MOST_STORES: Final = 10_000
+"""Stores that one answer tells of: 3 MB of JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +156,8 @@ async def query_areas(control: Control, _arguments: Nothing) -> Json:
 
 async def hv_writes(control: Control, arguments: HvWrites) -> Json:
     """List the hypervisor's latest stores into guest RAM, the oldest of them first."""
-    if arguments.limit > REMEMBERED:
-        raise BadArgument(f"the argument 'limit' must be at most {REMEMBERED}")
+    if arguments.limit > MOST_STORES:
+        raise BadArgument(f"the argument 'limit' must be at most {MOST_STORES}")
     door = control.machine.guest.door
     newest = list(islice(_matching(reversed(door.writes), arguments), arguments.limit))
     return {"total": door.count, "writes": [hv_write(write) for write in reversed(newest)]}
