@@ -1,7 +1,7 @@
 """Guest programs as text, in RAM of their own, on an engine."""
 
 from papvmm.engine.processor import Processor
-from papvmm.engine.python.code_cache import CodeCache
+from papvmm.engine.python.code_cache import TRACES, CodeCache
 from papvmm.engine.python.executor import HOT, PythonExecutor
 from papvmm.isa.encode import assemble_program
 from papvmm.isa.msr import MSR_LE, MSR_ME, MSR_SF
@@ -34,12 +34,14 @@ class Program:
         little_endian=False,
         hot=HOT,
         translated=None,
+        traces=TRACES,
         **registers,
     ):
         self.memory = GuestMemory(ram)
         self.memory.write(at, image(text, at=at, little_endian=little_endian))
         self.state = ArchState()
-        self.executor = PythonExecutor(self.state, self.memory, CodeCache(self.memory), hot=hot)
+        cache = CodeCache(self.memory, limit=traces)
+        self.executor = PythonExecutor(self.state, self.memory, cache, hot=hot)
         self.processor = Processor(self.executor, self.memory, translated)
         self.run = self.processor.run
         self.state.write(MSR, MSR_SF | MSR_ME | msr | (MSR_LE if little_endian else 0))

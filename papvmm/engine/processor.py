@@ -24,7 +24,6 @@ from papvmm.isa.state import (
     DAR,
     DSISR,
     EXTERNAL,
-    FAULT_EA,
     FSCR,
     MSR,
     NOW,
@@ -34,7 +33,7 @@ from papvmm.isa.state import (
 )
 from papvmm.isa.undescribed import facility_of
 from papvmm.memory.guest_memory import GuestMemory
-from papvmm.mmu.translate import NoPageTable, RealMode, StorageInterrupt, Translation, misaligned
+from papvmm.mmu.translate import NoPageTable, RealMode, StorageInterrupt, Translation
 
 FRUITLESS: Final = 16
 """Interrupts in a row, without an instruction completed in between, that a vcpu survives."""
@@ -74,6 +73,7 @@ class Processor:
         self._stepper: Final = Stepper(executor.state, self._storage)
         self._fruitless = 0
         self._interrupted_at = -1
+        """Interrupts since an instruction was completed in this run, and NOW at the latest."""
 
     @property
     def state(self) -> ArchState:
@@ -90,6 +90,7 @@ class Processor:
         state = self.state
         passed: int | None = state.read(CIA)
         end = state.read(NOW) + budget
+        self._fruitless = 0
         reason: ExitReason | None = None
         while reason is None:
             cia = state.read(CIA)
@@ -131,7 +132,7 @@ class Processor:
         match stop:
             case Stop.BUDGET | Exit.CONTEXT:
                 return None
-            case Stop.ODD | Exit.HELPER:
+            case Stop.ODD | Exit.HELPER | Exit.ALIGNMENT:
                 return self._step()
             case Stop.BREAKPOINT:
                 return Breakpoint(self.state.read(CIA))
@@ -148,8 +149,6 @@ class Processor:
         """Take the interrupt that an instruction's exit stands for."""
         if exit_ in INTERRUPTS:
             return self._interrupt(*INTERRUPTS[exit_])
-        if exit_ is Exit.ALIGNMENT:
-            return self._storage_interrupt(misaligned(self.state.read(FAULT_EA)))
         fscr = self.state.read(FSCR) & ~FSCR_IC | exit_.facility << 56
         self.state.write(FSCR, fscr)
         return self._interrupt(Interrupt.FACILITY_UNAVAILABLE)
@@ -200,7 +199,6 @@ class Processor:
         self._fruitless = self._fruitless + 1 if now == self._interrupted_at else 1
         self._interrupted_at = now
         if self._fruitless > FRUITLESS:
-            self._fruitless = 0
             return Crash(cia, f"{FRUITLESS} interrupts in a row completed no instruction")
         deliver(state, interrupt, cia, causes)
         return None

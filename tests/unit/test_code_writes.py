@@ -90,6 +90,23 @@ def test_a_breakpoint_set_in_hot_code_stops_before_its_instruction(hot):
     assert program.run(1000) == BudgetSpent()
 
 
+def test_code_may_change_after_its_trace_had_to_make_room():
+    """There is room for one trace: the outer loop's takes the place of the inner one's."""
+    inner = 0x2000
+    text = f"""
+start:  li r9,20; mtctr r9; bl .+{inner - CODE - 8}
+        cmpdi r6,30; bne skip; stw r5,0(r4)
+skip:   addi r6,r6,1; cmpdi r6,60; blt start
+        sc 1
+    """
+    cold, hot = (Program(text, hot=hot, traces=1, r4=inner, r5=ADD_16) for hot in (NEVER, 2))
+    for program in (cold, hot):
+        program.memory.write(inner, image("addi r3,r3,1; bdnz -4; blr"))
+
+    assert hot.run(100_000) == cold.run(100_000) == PaprHcall()
+    assert hot.gpr(3) == cold.gpr(3) == 31 * 20 + 29 * 20 * 16
+
+
 WORDS = [assemble(line) for line in ("addi 3,3,1", "addi 4,4,3", "b 8", "mulli 3,3,5", "nop")]
 LINES = (
     "addi 3,3,1", "xor 4,4,3", "b 8", "stw {word},{target}(12)", "std {word},{target}(12)"

@@ -21,6 +21,7 @@ from papvmm.isa.msr import (
     MSR_VSX,
 )
 from papvmm.isa.state import (
+    CIA,
     DAR,
     DEC_EXPIRY,
     DSISR,
@@ -361,6 +362,15 @@ def test_handlers_that_all_fault_at_once_end_the_vcpu():
 
     assert isinstance(program.run(1000), Crash)
     assert program.now == 0
+
+
+def test_a_caller_may_provoke_as_many_interrupts_as_it_likes():
+    program = Program("tdi 31,3,0")
+    program.processor.breakpoints.add(0x700)
+
+    for _ in range(40):
+        program.state.write(CIA, CODE)
+        assert program.run(1) == Breakpoint(0x700)
 
 
 def test_interrupts_that_get_somewhere_go_on_for_ever():

@@ -21,9 +21,10 @@ Key: TypeAlias = tuple[int, int]
 class CodeCache:
     """Traces by mode and real address, dropped when a line they were derived from changes."""
 
-    def __init__(self, memory: GuestMemory) -> None:
+    def __init__(self, memory: GuestMemory, *, limit: int = TRACES) -> None:
         self.generation = 0
         """Changes whenever traces are dropped."""
+        self._limit: Final = limit
         self._code: Final = memory.code
         self._traces: Final[dict[Key, Trace]] = {}
         self._keys_on: Final[dict[int, set[Key]]] = {}
@@ -36,7 +37,7 @@ class CodeCache:
 
     def add(self, key: Key, trace: Trace) -> None:
         """Keep a trace, whose addresses are real ones, until code of it is written."""
-        if len(self._traces) == TRACES:
+        if len(self._traces) == self._limit:
             self._forget(list(self._keys_on))
         self._traces[key] = trace
         for line in lines(trace.addresses):

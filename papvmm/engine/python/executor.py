@@ -160,6 +160,8 @@ class PythonExecutor:
             steps: list[Step] = []
             stop = self._interpret(mode, LONGEST, steps)
             trace = self._compile(mode, steps)
+        if self._generation != self._cache.generation:
+            self._look_again()
         if not self.breakpoints.isdisjoint(trace.addresses):
             trace = NO_TRACE
         mode.keep(head, trace)
