@@ -33,7 +33,7 @@ class GuestStorage:
         self._instruction_side = real
         self._data_side = real
         self.touched: Touch | None = None
-        """The latest access but for fetches, since ``enter``: what it was for, and where."""
+        """The first access to data since ``enter``: what it was for, and where."""
 
     def enter(self, msr: int) -> None:
         """Access storage as ``msr`` says from now on."""
@@ -72,7 +72,7 @@ class GuestStorage:
 
     def _pieces(self, ea: int, size: int, access: Access) -> tuple[Piece, ...]:
         """Translate an access: one piece, or two if it crosses a page."""
-        self.touched = Touch(access, ea)
+        self.touched = self.touched or Touch(access, ea)
         first = PAGE - ea % PAGE
         if size <= first:
             return (self._piece(ea, size, access),)

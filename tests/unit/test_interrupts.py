@@ -35,7 +35,7 @@ from papvmm.isa.state import (
     SRR1,
     TB_OFFSET,
 )
-from papvmm.mmu.translate import Access, StorageInterrupt
+from papvmm.mmu.translate import Access, RealMode, StorageInterrupt
 from tests.programs import CODE, DATA, Program
 
 SUPERVISOR = MSR_SF | MSR_ME
@@ -77,6 +77,34 @@ def test_the_byte_order_of_interrupts_is_that_of_lpcr(lpcr, le, little_endian):
 
     assert program.state.read(MSR) == SUPERVISOR | le
     assert program.state.read(SRR1) & MSR_LE == little_endian
+
+
+@pytest.mark.parametrize(
+    ("ail", "msr", "vector", "kept"),
+    [
+        (0, MSR_IR | MSR_DR, 0xC00, 0),
+        (2 << 23, MSR_IR | MSR_DR, 0x1_8C00, MSR_IR | MSR_DR),
+        (3 << 23, MSR_IR | MSR_DR, 0xC000_0000_0000_4C00, MSR_IR | MSR_DR),
+        (3 << 23, MSR_IR, 0xC00, 0),
+        (3 << 23, 0, 0xC00, 0),
+    ],
+)
+def test_lpcr_relocates_interrupts_taken_with_translation_on(ail, msr, vector, kept):
+    program = Program("sc 0", msr=msr, translated=RealMode())
+    program.state.write(LPCR, ail)
+    program.processor.breakpoints.add(vector)
+
+    assert program.run(2) == Breakpoint(vector)
+    assert seen(program, SRR0, SRR1, MSR) == (CODE + 4, SUPERVISOR | msr, SUPERVISOR | kept)
+
+
+def test_a_machine_check_is_never_relocated():
+    program = Program("ld 3,0(3)", msr=MSR_IR | MSR_DR, translated=RealMode(), r3=OUTSIDE)
+    program.state.write(LPCR, 3 << 23)
+    program.processor.breakpoints.add(0x200)
+
+    assert program.run(2) == Breakpoint(0x200)
+    assert program.state.read(MSR) == SUPERVISOR
 
 
 def test_a_handler_returns_into_the_other_byte_order():
@@ -308,7 +336,10 @@ def test_single_step_traces_the_instruction_after_the_one_that_asks_for_it():
     assert program.state.read(SRR1) == SUPERVISOR | MSR_SE | 0x4000_0000
 
 
-@pytest.mark.parametrize(("text", "access"), [("ld 4,8(3)", 1 << 28), ("std 4,8(3)", 1 << 27)])
+@pytest.mark.parametrize(
+    ("text", "access"),
+    [("ld 4,8(3)", 1 << 28), ("std 4,8(3)", 1 << 27), ("lmw 29,8(3)", 1 << 28)],
+)
 def test_a_traced_access_says_what_it_was_and_where(text, access):
     vector, program = interrupted(text, msr=MSR_SE, r3=DATA)
 

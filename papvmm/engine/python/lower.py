@@ -32,6 +32,8 @@ from papvmm.isa.operands import Register
 from papvmm.isa.state import Cell
 from papvmm.memory.guest_memory import CODE_LINE
 
+LINE_SHIFT: Final = CODE_LINE.bit_length() - 1
+
 PURE: Final[dict[str, str]] = {
     "add": "{0} + {1} & {m}",
     "sub": "{0} - {1} & {m}",
@@ -230,7 +232,7 @@ class PythonLowering(Lowering):
         """Leave if code may have been derived from what is at ``ea``: see ``CodeCache``."""
         ea = self.temporary(f"{ea}")
         crosses = f"or {ea} & {CODE_LINE - 1} > {CODE_LINE - size}"
-        self.line(f"if (mark := code[{ea} >> 7]) and (mark & {CODE_HERE} {crosses}):")
+        self.line(f"if (mark := code[{ea} >> {LINE_SHIFT}]) and (mark & {CODE_HERE} {crosses}):")
         self.line(f"    {self.odd}")
         return ea
 
