@@ -16,7 +16,7 @@ FUNC = 2
 
 # nop; bl .+8 (to 0x1000c); blr; sc 1
 WORDS = (0x60000000, 0x48000008, 0x4E800020, 0x44000022)
-SYMBOLS = [("first", 0x10000, 8, FUNC), ("second", 0x1000C, 4, FUNC)]
+SYMBOLS = [("first", 0x10000, 8, FUNC, 1), ("second", 0x1000C, 4, FUNC, 1)]
 
 
 def lines(elf: Elf, start: int = 0, stop: int = END) -> list[str]:
@@ -55,7 +55,7 @@ def test_a_listing_begins_at_start_and_ends_before_stop():
 
 def test_a_run_of_zeros_is_one_line_and_a_label_ends_it():
     data = bytes(64)
-    elf = Elf([Load(0x10000, data)], symbols=[("end", 0x1003C, 4, FUNC)])
+    elf = Elf([Load(0x10000, data)], symbols=[("end", 0x1003C, 4, FUNC, 1)])
 
     text = lines(elf)
 
