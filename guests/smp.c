@@ -6,7 +6,10 @@
 #include "rtas.h"
 #include "tree.h"
 
-enum { PAGE = 4096, POLL = 1024, FOREVER = 0x7fffffff, ADDITIONS = 2000 };
+enum { PAGE = 4096, ADDITIONS = 2000 };
+
+/* Ticks: a millisecond, and a second, which is long enough for a prod to come first. */
+enum { POLL = 512000, SLEEP = 512000000 };
 
 /* Where a cpu is; it says so in stage[cpu], and goes on when cpu 0 has raised `go` to that. */
 enum { STARTED = 1, CEDED, WOKEN };
@@ -19,7 +22,14 @@ static struct {
 static volatile u64 stage[MAX_CPUS];
 static volatile u64 go;
 static volatile u64 sum;
-static volatile u64 vpa_seen[MAX_CPUS];
+
+/* What a cpu found: of its VPA, of itself through RTAS, and what woke it. */
+static struct {
+    int vpa_is_initialised;
+    const char *state;
+    long restarted;
+    u64 overslept;
+} found[MAX_CPUS];
 
 static volatile struct vpa *vpa_of(u64 cpu)
 {
@@ -57,17 +67,30 @@ static void enter_stage(u64 cpu, u64 number)
     stage[cpu] = number;
 }
 
+static const char *stopped_state(u64 cpu)
+{
+    u32 state;
+
+    if (rtas_query_cpu_stopped_state(tree.servers[cpu], &state) != RTAS_SUCCESS)
+        return "no answer";
+    return state == RTAS_CPU_STOPPED ? "stopped" : "not stopped";
+}
+
+/* It asks for itself, while it runs: QEMU takes a cpu in H_CEDE for a stopped one. */
 static void secondary(u64 cpu)
 {
-    vpa_seen[cpu] = (u64)is_initialised(cpu);
+    found[cpu].vpa_is_initialised = is_initialised(cpu);
+    found[cpu].state = stopped_state(cpu);
+    found[cpu].restarted = start_cpu(cpu, secondary);
     enter_stage(cpu, STARTED);
-    /* Not in H_CEDE: QEMU takes a ceded cpu for a stopped one. */
-    while (go < CEDED)
-        hcall(H_CONFER, (u64)tree.servers[0], (u64)BE32(vpa_of(0)->yield_count));
-    while (go < WOKEN) {
+    cede_until(&go, CEDED, POLL);
+    u64 before = decrementer_interrupts();
+
+    while (go == CEDED) {
         enter_stage(cpu, CEDED);
-        cede(FOREVER);
+        cede(SLEEP);
     }
+    found[cpu].overslept = decrementer_interrupts() - before;
     enter_stage(cpu, WOKEN);
 }
 
@@ -78,15 +101,6 @@ static void secondary_registers(u64 cpu)
 {
     status_for_cpu_0 = register_for(0);
     secondary(cpu);
-}
-
-static const char *stopped_state(u64 cpu)
-{
-    u32 state;
-
-    if (rtas_query_cpu_stopped_state(tree.servers[cpu], &state) != RTAS_SUCCESS)
-        return "no answer";
-    return state == RTAS_CPU_STOPPED ? "stopped" : "not stopped";
 }
 
 static void wait_until_stopped(u64 cpu)
@@ -108,10 +122,10 @@ static void start_all(void)
         long status = start_cpu(cpu, cpu == 1 ? secondary_registers : secondary);
 
         cede_until(&stage[cpu], STARTED, POLL);
-        printf("cpu %lu: start-cpu %ld, %s, its VPA %s\n", cpu, status, stopped_state(cpu),
-               vpa_seen[cpu] ? "shared and even" : "not initialised");
+        printf("cpu %lu: start-cpu %ld, %s, its VPA %s\n", cpu, status, found[cpu].state,
+               found[cpu].vpa_is_initialised ? "shared and even" : "not initialised");
         printf("cpu %lu: start-cpu while it runs: %s\n", cpu,
-               start_cpu(cpu, secondary) == RTAS_SUCCESS ? "done" : "refused");
+               found[cpu].restarted == RTAS_SUCCESS ? "done" : "refused");
     }
 }
 
@@ -137,7 +151,8 @@ static void wake_all(void)
         long status = hcall(H_PROD, (u64)tree.servers[cpu]);
 
         cede_until(&stage[cpu], WOKEN, POLL);
-        printf("cpu %lu: H_PROD: %s, woken\n", cpu, status_name(status));
+        printf("cpu %lu: H_PROD: %s, %s\n", cpu, status_name(status),
+               found[cpu].overslept ? "woke by itself" : "woken");
         wait_until_stopped(cpu);
     }
 }

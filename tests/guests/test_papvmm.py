@@ -112,3 +112,10 @@ hibernate: round 2: yield count N, dtl_idx N, memory intact
 hibernate: 0 of 2 cpus were resumed, memory intact
 """
     )
+
+
+def test_a_prod_wakes_nobody_on_linux_3_7():
+    """It looked at whether the caller had ceded, not the target (fixed in 8464c8842de2)."""
+    console = run_on_papvmm(image("smp"), "-smp", "2", "--hv", "kvm-3.7")
+
+    assert "cpu 1: H_PROD: H_SUCCESS, woke by itself\n" in console
