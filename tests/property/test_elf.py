@@ -25,7 +25,7 @@ QUICK = 0.5
 
 def attempt(blob: bytes) -> tuple[str, float]:
     """Load into 8 MiB and look for symbols; return the refusal or "loaded", and the seconds."""
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         image: LoadedImage = load_elf("x.elf", blob)
         load_image(GuestMemory(8 << 20), image, None, bytes(20), lambda _: bytes(2000))
@@ -34,7 +34,7 @@ def attempt(blob: bytes) -> tuple[str, float]:
         outcome = "loaded"
     except BadInput as refusal:
         outcome = str(refusal)
-    return outcome, time.perf_counter() - started
+    return outcome, time.process_time() - started
 
 
 @pytest.mark.parametrize(
