@@ -31,10 +31,6 @@ class Scheduler:
         """Return the count at which a vcpu that waits for its turn became ready."""
         return self._ready_since[vcpu.vcpu_id]
 
-    def knows(self, vcpu: Vcpu) -> bool:
-        """Tell whether a vcpu runs, or is ready."""
-        return vcpu is self.current or vcpu.vcpu_id in self._ready_since
-
     def add(self, vcpu: Vcpu, since: int | None = None) -> None:
         """Put a vcpu that can run at the end of the queue; it was ready at count ``since``."""
         self._ready.append(vcpu)
