@@ -96,7 +96,7 @@ def test_the_door_remembers_who_wrote_what_when_and_what_was_there():
             1,
             500,
             REGISTRATION,
-        )  # fmt: skip
+        )
     ]
     assert door.memory.read(0x2100, 4) == b"\0\0\0\x08"
     assert door.writes[0].is_stale
