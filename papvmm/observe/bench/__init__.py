@@ -1,0 +1,1 @@
+"""What ``papvmm bench`` measures, and how it is shown: figures, text, JSON, a picture."""

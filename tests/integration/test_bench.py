@@ -1,0 +1,88 @@
+"""``papvmm bench`` at a scale that takes no time, without QEMU."""
+
+import json
+
+import pytest
+
+from papvmm.cli.bench import SCALES, disagreement
+from papvmm.cli.bench_run import Failed, run_timed
+from papvmm.cli.main import dispatch
+from tests.bench_samples import sample
+from tests.shell import IMAGES, PAPVMM
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """One unit of work, and no QEMU to be found."""
+    monkeypatch.setitem(SCALES, "small", 1)
+    monkeypatch.setenv("PATH", "")
+
+
+def test_papvmm_is_measured_alone_where_there_is_no_qemu(tiny, capsys):
+    code = dispatch(["bench", "fib", "-n", "2", "--accel", "python", "--scale", "small"])
+
+    shown, said = capsys.readouterr()
+    assert code == 0
+    assert said.splitlines()[0].startswith("papvmm: qemu-system-ppc64 is not installed")
+    assert shown.startswith("papvmm -accel python, scale small, medians of 2 runs\n")
+    assert "QEMU" not in shown
+    assert shown.splitlines()[-1].split()[:2] == ["fib", "0.1"]
+
+
+def test_the_json_has_every_run(tiny, capsys, tmp_path):
+    out = tmp_path / "figures"
+
+    code = dispatch(
+        ["bench", "fib-le", "-n", "2", "--json", "--accel", "python", "--out", str(out)]
+    )
+
+    shown = json.loads(capsys.readouterr().out)
+    runs = shown["benchmarks"]["fib-le"]["papvmm"]
+    assert code == 0
+    assert shown["qemu"] is None
+    assert len(runs) == 2
+    assert all(0 < run["guest"] < run["wall"] for run in runs)
+    assert {run["checksum"] for run in runs} == {"fff4a85b2871311e"}
+    assert shown == json.loads((out / "bench.json").read_text())
+    assert not (out / "bench.svg").exists()
+
+
+def test_an_unknown_benchmark_is_a_users_mistake(capsys):
+    code = dispatch(["bench", "fob"])
+
+    assert code == 2
+    assert "there is no benchmark 'fob'" in capsys.readouterr().err
+
+
+def test_no_runs_at_all_are_a_users_mistake(capsys):
+    code = dispatch(["bench", "-n", "0"])
+
+    assert code == 2
+    assert "-n 0: a median needs at least 1 run" in capsys.readouterr().err
+
+
+def test_the_list_is_of_names_that_can_be_asked_for(capsys):
+    code = dispatch(["bench", "--list"])
+
+    assert code == 0
+    assert {"fib", "fib-le"} <= set(capsys.readouterr().out.split())
+
+
+def test_a_guest_that_crashes_is_no_result():
+    command = (*PAPVMM, "run", IMAGES / "oops.elf", "--hv", "kvm-3.6")
+
+    with pytest.raises(Failed, match=r"exit code 33: papvmm: the host crashed"):
+        run_timed(command)
+
+
+def test_a_guest_that_prints_something_else_is_no_result():
+    command = (*PAPVMM, "run", IMAGES / "hello-be.elf")
+
+    with pytest.raises(Failed, match="exit code 0: not what a benchmark prints"):
+        run_timed(command)
+
+
+def test_different_checksums_are_no_result():
+    runs = {"papvmm": [sample(checksum="aa")], "QEMU": [sample(checksum="bb")]}
+
+    assert disagreement(runs) == "checksums differ: papvmm aa, QEMU bb"
