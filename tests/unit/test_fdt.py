@@ -31,11 +31,40 @@ def test_the_header_and_blocks_are_laid_out_as_the_specification_says():
     assert BLOB[72:104] == struct.pack(">5I", 1, 0, 3, 5, 0) + b"x\0yz\0\0\0\0" + struct.pack(
         ">I", 3
     )
+    assert BLOB[strings_at - 8 : strings_at] == struct.pack(">2I", 2, 9)
     assert BLOB[-14:] == b"model\0empty\0r\0"
 
 
 def test_what_was_flattened_reads_back():
     assert unflatten("a.dtb", BLOB) == TREE
+
+
+def assembled(*words: int, text: bytes = b"") -> bytes:
+    """Return a tree of these structure words, nothing reserved, and this strings block."""
+    structure = struct.pack(f">{len(words)}I", *words)
+    strings_at = 56 + len(structure)
+    total = strings_at + len(text)
+    sizes = (0, len(text), len(structure))
+    return struct.pack(">10I", 0xD00DFEED, total, 56, strings_at, 40, 17, 16, *sizes) + (
+        bytes(16) + structure + text
+    )
+
+
+def test_tokens_that_mean_nothing_are_skipped():
+    blob = assembled(4, 1, 0, 4, 3, 4, 0, 0xAABBCCDD, 4, 4, 2, 4, 9, text=b"p\0")
+
+    assert unflatten("a.dtb", blob).root == Node("", {"p": b"\xaa\xbb\xcc\xdd"})
+
+
+def test_nodes_may_be_64_deep_below_the_root():
+    nodes = 65
+    blob = assembled(*(1, 0) * nodes, *(2,) * nodes, 9)
+
+    node = unflatten("a.dtb", blob).root
+
+    for _ in range(nodes - 1):
+        node = node.children[0]
+    assert node == Node("")
 
 
 def test_a_node_is_found_by_its_path():
@@ -48,10 +77,6 @@ def patched(offset: int, word: int) -> bytes:
     return BLOB[:offset] + struct.pack(">I", word) + BLOB[offset + 4 :]
 
 
-DEEP_STRUCTURE = struct.pack(">2I", 1, 0) * 2000
-DEEP = struct.pack(">10I", 0xD00DFEED, 16056, 56, 40, 40, 17, 16, 0, 0, 16000) + bytes(16)
-
-
 @pytest.mark.parametrize(
     ("blob", "why"),
     [
@@ -61,12 +86,19 @@ DEEP = struct.pack(">10I", 0xD00DFEED, 16056, 56, 40, 40, 17, 16, 0, 0, 16000) +
         (patched(24, 18), "papvmm reads 17"),
         (BLOB[:-1], f"should have {len(BLOB)} bytes"),
         (patched(8, 0xFFFFFF00), "cut short"),
+        (patched(12, 0xFFFFFF00), "cut short"),
+        (patched(16, 0xFFFFFF00), "cut short"),
+        (patched(32, len(BLOB)), "cut short"),
+        (patched(36, len(BLOB)), "cut short"),
+        (BLOB[:39], "it has only 39 bytes"),
+        (assembled(1, 0, 2, 1, 0, 2, 9), "more than one root node"),
+        (assembled(1, 0, 2), "it ends early"),
         (patched(72, 2), "no root node"),
         (patched(80, 7), "token 7 in a node"),
         (patched(84, 0x10000), "it ends early"),
         (patched(88, 0x10000), "a name without an end"),
         (patched(76, 0xFF000000), "not ASCII"),
-        (DEEP + DEEP_STRUCTURE, "more than 64 deep"),
+        (assembled(*(1, 0) * 66), "more than 64 deep"),
     ],
 )
 def test_a_damaged_tree_is_refused_in_one_line_that_says_why(blob, why):
