@@ -17,6 +17,7 @@ from papvmm.isa.state import (
     CTRL,
     DARN_COUNT,
     EXTERNAL,
+    NOW,
     RESERVE_EA,
     RESERVE_HIGH,
     RESERVE_SIZE,
@@ -32,9 +33,12 @@ AREAS: Final = ("KVM_REG_PPC_VPA_ADDR", "KVM_REG_PPC_VPA_SLB", "KVM_REG_PPC_VPA_
 """In the order in which userspace must register them: the others need a VPA."""
 
 CELLS: Final[tuple[Cell, ...]] = (
-    CFAR, CTRL, RESERVE_EA, RESERVE_SIZE, RESERVE_VALUE, RESERVE_HIGH, DARN_COUNT, EXTERNAL,
+    CFAR, CTRL, RESERVE_EA, RESERVE_SIZE, RESERVE_VALUE, RESERVE_HIGH, DARN_COUNT, EXTERNAL, NOW,
 )  # fmt: skip
-"""What a guest can tell and KVM's interfaces have no name for."""
+"""What a guest can tell and KVM's interfaces have no name for.
+
+NOW is as old as the vcpu's last turn: a ceded vcpu's decrementer wakes it after that.
+"""
 
 
 def collect_vcpu(vcpu: Vcpu) -> Object:
