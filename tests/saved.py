@@ -28,7 +28,9 @@ def run_to_exit(guest, icount):
     while (left := icount - guest.clock.icount) > 0 or guest.inside is not None:
         assert guest.next_turn() or guest.warp()
         until = guest.clock.count + (left if left > 0 else FOREVER)
-        assert guest.advance(until, heed=left <= 0) is None
+        guest.heed = left <= 0
+        assert guest.advance(until) is None
+    guest.heed = False
 
 
 def registers(guest):

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
+from papvmm.cli.output import Output
+
 ESCAPE: Final = 0x01
 """^A begins a command, as with QEMU's -nographic: ^A x quits, ^A ^A is ^A, ^A h lists them."""
 
@@ -18,16 +20,18 @@ CHUNK: Final = 65536
 
 
 class Console:
-    """Feeds stdin to ``keys`` and shows ``show(bytes)`` on stdout; restores the terminal.
+    """Feeds stdin to ``keys``, shows help on ``output``; restores the terminal.
 
     The end of input stops nothing. ``is_terminal`` tells whether somebody types.
     """
 
-    def __init__(self, keys: Callable[[bytes], None], leave: Callable[[], None]) -> None:
+    def __init__(
+        self, keys: Callable[[bytes], None], output: Output, leave: Callable[[], None]
+    ) -> None:
         self._keys: Final = keys
+        self._output: Final = output
         self._leave: Final = leave
         self._stdin: Final = 0
-        self._stdout: Final = 1
         self._escaped = False
         self._saved: list[int | list[bytes | int]] | None = None
         self._reads = False
@@ -56,12 +60,6 @@ class Console:
         if self._saved is not None:
             termios.tcsetattr(self._stdin, termios.TCSADRAIN, self._saved)
 
-    def show(self, characters: bytes) -> None:
-        """Write the guest's characters to stdout, at once."""
-        left = memoryview(characters)
-        while left:
-            left = left[os.write(self._stdout, left) :]
-
     def _read(self) -> None:
         keys = os.read(self._stdin, CHUNK)
         if not keys:
@@ -86,7 +84,7 @@ class Console:
                 elif key in b"xX":
                     self._leave()
                 else:
-                    self.show(HELP)
+                    self._output.write(HELP)
             elif key == ESCAPE:
                 self._escaped = True
             else:

@@ -22,6 +22,7 @@ QUIT_CODES = {
     "SIGINT": ExitCode.SIGINT,
     "SIGTERM": ExitCode.SIGTERM,
     "timeout": ExitCode.TIMEOUT,
+    "stdout": ExitCode.FINDING,
 }
 
 

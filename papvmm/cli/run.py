@@ -12,6 +12,7 @@ from papvmm.cli import options
 from papvmm.cli.console import Console
 from papvmm.cli.loop import run_loop
 from papvmm.cli.outcome import explain
+from papvmm.cli.output import Output
 from papvmm.control.qmp.address import QmpAddress, parse_address
 from papvmm.engine.accel import DEFAULT_ACCEL
 from papvmm.errors import BadUsage
@@ -123,20 +124,27 @@ def complain_of(refusals: tuple[Refusal, ...]) -> None:
         print(f"papvmm: {refusal}", file=sys.stderr)
 
 
+def give_up(machine: Machine, output: Output, why: str) -> None:
+    """Shut down, and don't wait for whoever should read the rest of the guest's output."""
+    machine.quit(why)
+    output.close()
+
+
 async def _run(guest: Guest, args: Namespace, qmp: QmpAddress | None) -> Outcome:
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
-        console = Console(guest.console.feed, lambda: machine.quit("console"))
+        output = Output(lambda held: machine.hold(held=held), lambda: machine.quit("stdout"))
+        console = Console(guest.console.feed, output, lambda: machine.quit("console"))
         machine = Machine(guest, attended=qmp is not None, pace=console.is_terminal)
         await stack.enter_async_context(machine)
         guest.door.tracer.subscribe(MachineReset, lambda _: complain_of(guest.refusals))
         for caught in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(caught, machine.quit, caught.name)
+            loop.add_signal_handler(caught, give_up, machine, output, caught.name)
         if args.serial != "none":
-            guest.console.output = console.show
+            guest.console.output = output.write
             await stack.enter_async_context(console)
         if args.timeout is not None:
-            loop.call_later(args.timeout, machine.quit, "timeout")
+            loop.call_later(args.timeout, give_up, machine, output, "timeout")
         if qmp is not None:
             from papvmm.control.qmp.control import Control  # noqa: PLC0415 - who asks, waits
             from papvmm.control.qmp.server import QmpServer  # noqa: PLC0415
@@ -147,4 +155,6 @@ async def _run(guest: Guest, args: Namespace, qmp: QmpAddress | None) -> Outcome
                 await server.first_client()
         if not args.S and machine.run_state is RunState.CREATED:
             machine.resume()
-        return await machine.end()
+        outcome = await machine.end()
+        await output.drained()
+        return outcome

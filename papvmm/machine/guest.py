@@ -76,6 +76,8 @@ class Guest:
         self.console: Final = Vty(lambda _: None)
         self.inside: Vcpu | None = None
         """The vcpu that has entered the guest and not left it, if any."""
+        self.heed = False
+        """Whether somebody waits for the next guest exit."""
         self.image: LoadedImage | None = None
         """The kernel that was loaded last."""
         self.refusals: tuple[Refusal, ...] = ()
@@ -130,7 +132,7 @@ class Guest:
         found = None if self.image is None else self.image.locate(gpa)
         return f"{gpa:#x}" if found is None else f"{gpa:#x} <{found[0]}+{found[1]:#x}>"
 
-    def advance(self, until: int, *, heed: bool = False) -> Outcome | None:
+    def advance(self, until: int) -> Outcome | None:
         """Let the vcpu whose turn it is run up to virtual time ``until`` (a count), at most.
 
         Return early at the end of its turn, and, if ``heed``, at its next guest exit. What
@@ -147,7 +149,7 @@ class Guest:
                 case PaprHcall():
                     self._leave(vcpu, "hcall")
                     happened = self._follow(vcpu, self._hypercalls.serve(self))
-                    if happened is not None or heed or scheduler.current is not vcpu:
+                    if happened is not None or self.heed or scheduler.current is not vcpu:
                         return happened
                 case Breakpoint():
                     return Paused("breakpoint")

@@ -22,8 +22,10 @@ def hibernate() -> Guest:
 def run_to_a_guest_exit(guest: Guest, instructions: int) -> None:
     """A guest is saved while no vcpu is inside."""
     guest.run(instructions)
+    guest.heed = True
     while guest.inside is not None:
-        guest.advance(FOREVER, heed=True)
+        guest.advance(FOREVER)
+    guest.heed = False
 
 
 @pytest.mark.parametrize("instructions", [150_000, 300_000])

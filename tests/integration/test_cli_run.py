@@ -1,5 +1,6 @@
 """``papvmm run`` as a shell sees it: streams, signals and exit codes."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -107,6 +108,41 @@ def test_a_timeout_is_124():
 
     assert done.returncode == 124
     assert b"--timeout passed" in done.stderr
+
+
+TALKATIVE = (IMAGES / "hibernate.elf", "-m", 16, "-append", "rounds=0 period=1")
+
+
+def unread(*args):
+    """Start a guest that prints for ever into a small pipe, and wait until that is full."""
+    process = running(*TALKATIVE, *args)
+    fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+    time.sleep(1)
+    return process
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_guest_whose_output_nobody_reads(sent):
+    process = unread()
+    begun = time.monotonic()
+    process.send_signal(sent)
+
+    assert process.wait(timeout=10) == 128 + sent
+    assert time.monotonic() - begun < 2
+    process.communicate()
+
+
+def test_a_guest_whose_output_nobody_reads_can_be_looked_at_and_loses_nothing(tmp_path):
+    socket = tmp_path / "qmp"
+    process = unread("-qmp", f"unix:{socket},server=on,wait=off")
+
+    done = papvmm("one-reg", "get", socket, 0, "VPA_ADDR")
+
+    rounds = [int(process.stdout.readline().split()[2].rstrip(b":")) for _ in range(300)]
+    process.kill()
+    process.communicate()
+    assert done.returncode == 0, done.stderr
+    assert rounds == list(range(rounds[0], rounds[0] + 300))
 
 
 def test_a_closed_stdout_is_no_traceback():
