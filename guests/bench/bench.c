@@ -11,6 +11,22 @@ enum { UNITS = 1000 };
 static const struct bench benches[] = {
     {"fib", fib, 0, 0},
     {"sieve", sieve, 0, 0},
+    {"sort", sort, 0, 0},
+    {"matmul", matmul, 0, 0},
+    {"memops", memops, 0, 0},
+    {"crc32", crc32, 0, 0},
+    {"branchy", branchy, 0, 0},
+    {"indirect", indirect, 0, 0},
+    {"chase", chase, 0, 0},
+    {"interp", interp, 0, 0},
+    {"bigcode", bigcode, 0, 0},
+    {"chasefar", far_chase, 2000, "steps far apart"},
+    {"codedata", data_on_the_codes_page, 2000, "stores beside code"},
+    {"datafar", data_elsewhere, 2000, "stores elsewhere"},
+    {"coldcode", coldcode, 1024, "new instructions"},
+    {"hcall", hypercalls, 100, "hypercalls"},
+    {"scrfid", system_calls, 1000, "system calls"},
+    {"smc", rewrites, 10, "rewrites"},
 };
 
 enum { BENCHES = sizeof(benches) / sizeof(benches[0]) };

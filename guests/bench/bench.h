@@ -20,6 +20,7 @@ u64 crc32(u64 units);
 u64 branchy(u64 units);
 u64 indirect(u64 units);
 u64 chase(u64 units);
+u64 far_chase(u64 units);
 u64 interp(u64 units);
 u64 bigcode(u64 units);
 u64 coldcode(u64 units);

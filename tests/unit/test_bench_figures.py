@@ -54,7 +54,7 @@ papvmm -accel native, against QEMU 7.2.22 (TCG), scale 100M, medians of 3 runs
                   instructions       s     M/s         s     M/s      time    wall     CPU
 half                       1.0    1.00    1.00      4.00    0.25      0.50    1.00    1.00
 twice                      1.0    4.00    0.25      2.00    0.50      2.00    1.00    1.00
-geometric mean                                                        1.00    1.00    1.00
+                geometric mean                                        1.00    1.00    1.00
 
                                 papvmm              QEMU
 hcall               hypercalls 3.00 µs           1.00 µs              3.00

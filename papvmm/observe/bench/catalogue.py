@@ -12,7 +12,7 @@ class Kind(Enum):
     """Instructions of ordinary programs: counts in the geometric mean."""
 
     EVENT = "event"
-    """Time an event, such as a hypercall."""
+    """The time of an event, such as a hypercall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +34,22 @@ class Benchmark:
         return f"bench-{self.order}.elf"
 
 
-_PROGRAMS: Final = {
-    "fib": Kind.COMPUTE,
-    "sieve": Kind.COMPUTE,
+_GUESTS: Final = {
+    Kind.COMPUTE: "fib sieve sort matmul memops crc32 branchy indirect chase interp bigcode",
+    Kind.EVENT: "chasefar codedata datafar coldcode hcall scrfid smc",
 }
 
 CATALOGUE: Final = {
     benchmark.name: benchmark
     for order in ("be", "le")
-    for guest, kind in _PROGRAMS.items()
+    for kind, guests in _GUESTS.items()
+    for guest in guests.split()
     for benchmark in (Benchmark(guest, order, kind),)
 }
 """Every benchmark by its name."""
 
 USUAL: Final = (
     *(name for name, benchmark in CATALOGUE.items() if benchmark.order == "be"),
-    "fib-le",
-    "sieve-le",
+    *("fib-le", "sieve-le", "memops-le", "interp-le"),
 )
 """What is measured unless names are given."""

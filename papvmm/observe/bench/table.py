@@ -21,7 +21,7 @@ MEASURES: Final = (guest_time, wall_time, cpu_time)
 
 def table(comparison: Comparison) -> str:
     """Return the lines; figures are medians, ratios medians of the pairs' ratios."""
-    programs = [row for row in comparison.good if row.benchmark.kind is not Kind.EVENT]
+    programs = [row for row in comparison.good if row.benchmark.kind is Kind.COMPUTE]
     events = [row for row in comparison.good if row.benchmark.kind is Kind.EVENT]
     bad = (f"{row.benchmark.name}: {row.trouble}" for row in comparison.rows if row.trouble)
     sections = (
@@ -61,16 +61,19 @@ def _programs(rows: list[Row], comparison: Comparison) -> Iterator[str]:
             _ratios(row.ratio),
         )
     if len(rows) > 1 and comparison.qemu:
-        yield _line("geometric mean", "", (), (), _ratios(comparison.geomean))
+        yield _line("", "geometric mean", (), (), _ratios(comparison.geomean))
 
 
 def _events(rows: list[Row]) -> Iterator[str]:
     yield _line("", "", ("papvmm",), ("QEMU" if rows[0].theirs else "",), ())
     for row in rows:
         yield _line(
-            row.benchmark.name, row.ours[0].event, _each(row.ours), _each(row.theirs),
+            row.benchmark.name,
+            row.ours[0].event,
+            _each(row.ours),
+            _each(row.theirs),
             _ratios(row.ratio)[:1],
-        )  # fmt: skip
+        )
 
 
 def _speed(samples: tuple[Sample, ...], millions: float) -> tuple[str, ...]:
@@ -84,6 +87,8 @@ def _each(samples: tuple[Sample, ...]) -> tuple[str, ...]:
     if not samples:
         return ()
     microseconds = 1e6 * median_of(samples, guest_time) / samples[0].events
+    if microseconds < 1:
+        return (f"{significant(1000 * microseconds)} ns",)
     return (f"{significant(microseconds)} µs",)
 
 
@@ -99,5 +104,5 @@ def _line(
         return "".join(f"{text:>8}" for text in texts).ljust(width)
 
     return (
-        f"{name:15}{what:>15}{columns(ours, 18)}{columns(theirs, 18)}{columns(ratios, 0)}".rstrip()
+        f"{name:11}{what:>19}{columns(ours, 18)}{columns(theirs, 18)}{columns(ratios, 0)}".rstrip()
     )
