@@ -147,6 +147,62 @@ async def test_an_idle_machine_warps_to_the_decrementer():
     assert guest.vcpus[0].state.read(CIA) == 0x900
 
 
+SLEEP = 50_000_000
+"""Nanoseconds of virtual time: 25,600,000 ticks are 0x187 << 16, nearly."""
+
+
+def sleeping_guest():
+    """Return a guest that sleeps 50 ms in H_CEDE, and then runs for ever."""
+    guest = guest_running(f"lis 5,0x187; mtspr 22,5; {CEDE}; {FOREVER}")
+    place(guest.memory, "b 0", at=0x900)
+    return guest
+
+
+async def test_idle_time_takes_no_host_time_unless_it_is_paced():
+    loop = asyncio.get_running_loop()
+    took = []
+    for pace in (False, True):
+        guest = sleeping_guest()
+        async with Machine(guest, pace=pace) as machine:
+            begun = loop.time()
+            machine.resume(limit=100)
+            await machine.rest()
+            took.append(loop.time() - begun)
+
+    assert took[0] < SLEEP / 1e9 <= took[1] + 0.002
+
+
+async def test_a_machine_pauses_while_its_guest_sleeps_and_sleeps_on_afterwards():
+    guest = sleeping_guest()
+    async with Machine(guest, pace=True) as machine:
+        machine.resume()
+        await asyncio.sleep(0)
+
+        await machine.pause()
+        asleep = guest.clock.icount
+        await asyncio.sleep(0.1)
+        machine.resume(limit=100)
+        await machine.rest()
+
+    assert (asleep, guest.clock.icount) == (4, 104)
+
+
+async def test_a_held_machine_serves_requests_and_goes_on_when_it_is_let_go():
+    guest = guest_running(f"{hcall(0x7770)}; addi 10,10,1; b -12", slice_counts=10_000)
+    async with Machine(guest) as machine:
+        machine.resume()
+        machine.hold(held=True)
+        await asyncio.sleep(0.01)
+        stood = guest.clock.icount
+
+        served = await machine.between_entries(lambda: guest.clock.icount)
+        machine.hold(held=False)
+        await asyncio.sleep(0.01)
+        await machine.pause()
+
+    assert served == stood < guest.clock.icount
+
+
 async def test_requests_are_served_between_two_entries():
     guest = guest_running(FOREVER, slice_counts=10_000)
     async with Machine(guest) as machine:
