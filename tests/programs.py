@@ -1,16 +1,24 @@
 """Guest programs as text, in RAM of their own, on an engine."""
 
+from papvmm.engine.native.code import NativeCode
+from papvmm.engine.native.executor import NativeExecutor
+from papvmm.engine.native.workshop import Workshop
 from papvmm.engine.processor import Processor
 from papvmm.engine.python.code_cache import TRACES, CodeCache
 from papvmm.engine.python.executor import HOT, PythonExecutor
 from papvmm.isa.encode import assemble_program
 from papvmm.isa.msr import MSR_LE, MSR_ME, MSR_SF
 from papvmm.isa.state import CIA, CTR, GPR, LR, MSR, NOW, ArchState
+from papvmm.machine.code_store import DiskStore, cache_directory
+from papvmm.machine.compiler import CompilerProcess
+from papvmm.machine.engine_version import engine_version
 from papvmm.memory.guest_memory import GuestMemory
 
 CODE = 0x1000
 DATA = 0x4000
 RAM = 0x10000
+NATIVE = "native"
+"""Instead of a threshold of heat: the native engine."""
 NEVER = 1 << 60
 """A threshold of heat that no code reaches: all is interpreted."""
 
@@ -19,6 +27,20 @@ def image(text: str, *, at: int = CODE, little_endian: bool = False) -> bytes:
     """Assemble a program for address ``at``."""
     order = "little" if little_endian else "big"
     return b"".join(word.to_bytes(4, order) for word in assemble_program(text, at))
+
+
+default_heat = HOT
+"""What programs get that ask for nothing: see the fixture ``every_engine``."""
+
+
+def executor(memory, hot, traces=TRACES):
+    """An executor that is the only one of its guest."""
+    cache = CodeCache(memory, limit=traces)
+    if hot is not NATIVE:
+        return PythonExecutor(ArchState(), memory, cache, hot=hot)
+    store = DiskStore(cache_directory(), engine_version)
+    workshop = Workshop(CompilerProcess(None, waits=True), store)
+    return NativeExecutor(memory, NativeCode(memory, workshop), cache)
 
 
 class Program:
@@ -32,16 +54,16 @@ class Program:
         msr=0,
         ram=RAM,
         little_endian=False,
-        hot=HOT,
+        hot=None,
         translated=None,
         traces=TRACES,
+        memory=None,
         **registers,
     ):
-        self.memory = GuestMemory(ram)
+        self.memory = memory or GuestMemory(ram)
         self.memory.write(at, image(text, at=at, little_endian=little_endian))
-        self.state = ArchState()
-        cache = CodeCache(self.memory, limit=traces)
-        self.executor = PythonExecutor(self.state, self.memory, cache, hot=hot)
+        self.executor = executor(self.memory, default_heat if hot is None else hot, traces)
+        self.state = self.executor.state
         self.processor = Processor(self.executor, self.memory, translated)
         self.run = self.processor.run
         self.state.write(MSR, MSR_SF | MSR_ME | msr | (MSR_LE if little_endian else 0))

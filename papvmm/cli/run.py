@@ -14,7 +14,7 @@ from papvmm.cli.loop import run_loop
 from papvmm.cli.outcome import explain
 from papvmm.cli.output import Output
 from papvmm.control.qmp.address import QmpAddress, parse_address
-from papvmm.engine.accel import DEFAULT_ACCEL
+from papvmm.engine.accel import ACCELERATORS, DEFAULT_ACCEL
 from papvmm.errors import BadUsage
 from papvmm.machine.builder import boot
 from papvmm.machine.config import AreasOnReset, MachineConfig, OnReboot
@@ -48,8 +48,8 @@ def add_host_arguments(parser: ArgumentParser) -> None:
     """Add what connects a guest with the host it runs on."""
     add = parser.add_argument
     add("-qmp", metavar="unix:PATH", help="control socket: unix:PATH[,server=on,wait=off]")
-    add("-accel", type=options.one_of("an engine", "python"), default=DEFAULT_ACCEL,
-        help="python: the Python engine")  # fmt: skip
+    add("-accel", type=options.one_of("an engine", *ACCELERATORS), default=DEFAULT_ACCEL,
+        help=f"{' or '.join(ACCELERATORS)} (default {DEFAULT_ACCEL})")  # fmt: skip
     add("-S", action="store_true", help="start paused: QMP's cont lets the guest run")
     add("-nographic", action="store_true", help="accepted: there is no graphic display")
     add("-nodefaults", action="store_true", help="accepted: there are no default devices")
@@ -108,7 +108,7 @@ def config_from(args: Namespace) -> MachineConfig:
 
 def run(args: Namespace) -> int:
     """Run the guest to its end."""
-    return run_guest(boot(config_from(args)), args)
+    return run_guest(boot(config_from(args), complain), args)
 
 
 def run_guest(guest: Guest, args: Namespace) -> int:
@@ -116,6 +116,11 @@ def run_guest(guest: Guest, args: Namespace) -> int:
     qmp = None if args.qmp is None else parse_address(args.qmp)
     outcome = run_loop(_run(guest, args, qmp))
     return explain(outcome, guest)
+
+
+def complain(line: str) -> None:
+    """Say something about the run, not about the guest."""
+    print(f"papvmm: {line}", file=sys.stderr)
 
 
 def complain_of(refusals: tuple[Refusal, ...]) -> None:

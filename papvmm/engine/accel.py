@@ -4,22 +4,38 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from papvmm.engine.engine import Engine
+from papvmm.engine.native.code import NativeCode
+from papvmm.engine.native.executor import NativeExecutor
+from papvmm.engine.native.workshop import Workshop
 from papvmm.engine.processor import Processor
 from papvmm.engine.python.code_cache import CodeCache
 from papvmm.engine.python.executor import PythonExecutor
 from papvmm.isa.state import ArchState
 from papvmm.memory.guest_memory import GuestMemory
 
-EngineMaker: TypeAlias = Callable[[GuestMemory, int], list[Engine]]
+EngineMaker: TypeAlias = Callable[[GuestMemory, int, Workshop], list[Engine]]
 """Makes the engines of so many vcpus of one guest, all registers 0."""
 
 
-def python_engines(memory: GuestMemory, count: int) -> list[Engine]:
+def python_engines(
+    memory: GuestMemory,
+    count: int,
+    workshop: Workshop | None = None,  # noqa: ARG001 - an EngineMaker that needs none
+) -> list[Engine]:
     """Return engines that run guest code in Python."""
     cache = CodeCache(memory)
     return [Processor(PythonExecutor(ArchState(), memory, cache), memory) for _ in range(count)]
 
 
-ACCELERATORS: Final[Mapping[str, EngineMaker]] = {"python": python_engines}
+def native_engines(memory: GuestMemory, count: int, workshop: Workshop) -> list[Engine]:
+    """Return engines that run guest code as host code, once there is some."""
+    code, cache = NativeCode(memory, workshop), CodeCache(memory)
+    return [Processor(NativeExecutor(memory, code, cache), memory) for _ in range(count)]
+
+
+ACCELERATORS: Final[Mapping[str, EngineMaker]] = {
+    "native": native_engines,
+    "python": python_engines,
+}
 
 DEFAULT_ACCEL: Final = "python"

@@ -5,10 +5,11 @@ from importlib.resources import files
 from papvmm.boot.elf import LoadedImage, load_elf
 from papvmm.boot.image import Places, load_image
 from papvmm.clock import VirtualClock
-from papvmm.engine.accel import ACCELERATORS
 from papvmm.engine.engine import Engine
 from papvmm.isa.state import DARN_SEED
+from papvmm.machine.compiler import Tell
 from papvmm.machine.config import File, MachineConfig
+from papvmm.machine.engines import make_engines
 from papvmm.machine.guest import Guest
 from papvmm.memory.door import HypervisorDoor
 from papvmm.memory.guest_memory import GuestMemory
@@ -21,28 +22,31 @@ from papvmm.vpa.areas import VcpuAreas
 from papvmm.vpa.levels import level_named
 
 
-def boot(config: MachineConfig) -> Guest:
+def boot(config: MachineConfig, tell: Tell | None = None) -> Guest:
     """Return a guest that is about to execute its first instruction."""
-    guest = build(config)
+    guest = build(config, tell)
     guest.boot()
     return guest
 
 
-def build(config: MachineConfig) -> Guest:
-    """Return a guest without anything in its RAM, none of whose vcpus has started."""
+def build(config: MachineConfig, tell: Tell | None = None) -> Guest:
+    """Return a guest without anything in its RAM, none of whose vcpus has started.
+
+    ``tell`` gets a line for people when an engine has something to say.
+    """
     memory = GuestMemory(config.memory_size)
     door = HypervisorDoor(memory, VirtualClock(), Tracer())
     level = level_named(config.hv)
     vcpus = [
         Vcpu(vcpu_id, engine, VcpuAreas(vcpu_id, level, config.hv_page, door))
-        for vcpu_id, engine in enumerate(engines(config, memory))
+        for vcpu_id, engine in enumerate(engines(config, memory, tell))
     ]
     return Guest(config, door, vcpus, hypercalls(), load_kernel)
 
 
-def engines(config: MachineConfig, memory: GuestMemory) -> list[Engine]:
+def engines(config: MachineConfig, memory: GuestMemory, tell: Tell | None) -> list[Engine]:
     """Return the engines of all vcpus."""
-    made = ACCELERATORS[config.accel](memory, config.vcpus)
+    made = make_engines(config.accel, memory, config.vcpus, tell)
     for vcpu_id, engine in enumerate(made):
         engine.state.write(DARN_SEED, config.seed + vcpu_id)
     return made

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from papvmm.engine.exits import Breakpoint, BudgetSpent, PaprHcall
 from papvmm.isa.interrupts import Interrupt
-from tests.programs import CODE, DATA, NEVER, SIEVE, Program
+from tests.programs import CODE, DATA, NATIVE, NEVER, SIEVE, Program
+
+pytestmark = pytest.mark.usefixtures("every_engine")
 
 PAGE = 0x1000
 MANY = 1 << 40
@@ -121,22 +123,23 @@ def program(text, hot=NEVER):
 
 
 budgets = st.integers(0, 200) | st.integers(900, 6000)
+heats = st.sampled_from([1, NATIVE])
 
 
 @settings(max_examples=50, deadline=None)
-@given(text=programs(), budget=budgets)
-def test_hot_code_does_what_cold_code_does(text, budget):
-    cold, hot = program(text), program(text, hot=1)
+@given(text=programs(), budget=budgets, heat=heats)
+def test_hot_code_does_what_cold_code_does(text, budget, heat):
+    cold, hot = program(text), program(text, hot=heat)
 
     assert hot.run(budget) == cold.run(budget)
     assert hot.seen() == cold.seen()
 
 
 @settings(max_examples=50, deadline=None)
-@given(text=programs(), cuts=st.lists(budgets, min_size=1, max_size=5))
-def test_a_run_in_pieces_equals_an_uninterrupted_one(text, cuts):
+@given(text=programs(), cuts=st.lists(budgets, min_size=1, max_size=5), heat=heats)
+def test_a_run_in_pieces_equals_an_uninterrupted_one(text, cuts, heat):
     points = sorted(cuts)
-    whole, pieces = program(text), program(text, hot=1)
+    whole, pieces = program(text), program(text, hot=heat)
     for start, end in pairwise((0, *points)):
         reason = pieces.run(end - start)
         if reason != BudgetSpent():

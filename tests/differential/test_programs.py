@@ -1,4 +1,4 @@
-"""Whole programs on the Python engine, in both byte orders."""
+"""Whole programs on each engine, in both byte orders."""
 
 import pytest
 
@@ -6,6 +6,8 @@ from papvmm.engine.exits import Breakpoint, PaprHcall
 from papvmm.engine.inputs import end_slice
 from papvmm.isa.state import CTR, LR
 from tests.programs import CODE, DATA, SIEVE, Program
+
+pytestmark = pytest.mark.usefixtures("every_engine")
 
 
 @pytest.mark.parametrize("little_endian", [False, True])

@@ -1,4 +1,4 @@
-"""The Python engine against the shared instruction vectors."""
+"""Every engine against the shared instruction vectors."""
 
 import gzip
 import json
@@ -23,9 +23,9 @@ NOT_BUILT = ("vmx?", "vsx?")
 VECTORS = [vector for vector in read_vectors(FILE) if vector.cls in FIXED]
 
 
-@pytest.fixture(scope="module")
-def checker():
-    return Checker("python")
+@pytest.fixture(scope="module", params=["python", "native"])
+def checker(request):
+    return Checker(request.param)
 
 
 @pytest.mark.parametrize("mnemonic", sorted({vector.mnemonic for vector in VECTORS}))

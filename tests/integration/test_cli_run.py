@@ -38,7 +38,7 @@ def test_kernel_and_positional_image_are_the_same():
         (["run", "-m", "lots"], 2, "is no memory size"),
         (["run", "-gdb", "tcp::1234"], 2, "has no option -gdb"),
         (["run", "--next-kernle", "x"], 2, "is it --next-kernel?"),
-        (["run", "-accel", "tcg"], 2, "there is python"),
+        (["run", "-accel", "tcg"], 2, "there is native, python"),
         (["run", "-M", "powernv"], 2, "papvmm is a pseries"),
         (["walk"], 2, "there is no command 'walk'"),
     ],

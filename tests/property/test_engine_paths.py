@@ -1,4 +1,4 @@
-"""The three ways the Python engine has for an instruction: prepared, careful, and in a trace."""
+"""All ways to execute an instruction: prepared, careful, in a trace, and as host code."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.msr import MSR_PR, MSR_SF
 from papvmm.isa.spec import INSTRUCTIONS
 from papvmm.isa.state import CTR, GPR, LR, MSR
-from tests.programs import CODE, DATA, NEVER, Program
+from tests.programs import CODE, DATA, NATIVE, NEVER, Program
 from tests.strategies import operand_numbers
 
 ROUNDS = 80
@@ -72,9 +72,9 @@ def stage(scene, hot):
 
 
 @settings(max_examples=200, deadline=None)
-@given(scenes())
-def test_cold_code_does_what_the_stepper_does(scene):
-    cold, careful = stage(scene, NEVER), stage(scene, NEVER)
+@given(scenes(), st.sampled_from([NEVER, NATIVE]))
+def test_cold_code_does_what_the_stepper_does(scene, heat):
+    cold, careful = stage(scene, heat), stage(scene, NEVER)
     stepper = Processor(EverythingIsOdd(careful.state), careful.memory)
     stepper.breakpoints.update(Interrupt)
 
@@ -83,9 +83,9 @@ def test_cold_code_does_what_the_stepper_does(scene):
 
 
 @settings(max_examples=200, deadline=None)
-@given(scenes())
-def test_traces_do_what_cold_code_does(scene):
-    cold, hot = stage(scene, NEVER), stage(scene, 1)
+@given(scenes(), st.sampled_from([1, NATIVE]))
+def test_hot_code_does_what_cold_code_does(scene, heat):
+    cold, hot = stage(scene, NEVER), stage(scene, heat)
 
     assert hot.run(4 * ROUNDS) == cold.run(4 * ROUNDS)
     assert hot.seen() == cold.seen()

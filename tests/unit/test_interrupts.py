@@ -38,6 +38,8 @@ from papvmm.isa.state import (
 from papvmm.mmu.translate import Access, RealMode, StorageInterrupt
 from tests.programs import CODE, DATA, Program
 
+pytestmark = pytest.mark.usefixtures("every_engine")
+
 SUPERVISOR = MSR_SF | MSR_ME
 LPCR_ILE = 1 << 25
 OUTSIDE = 1 << 40

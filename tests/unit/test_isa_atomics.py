@@ -6,6 +6,8 @@ from papvmm.engine.exits import Breakpoint, NotBuilt, PaprHcall
 from papvmm.isa.state import DAR
 from tests.programs import CODE, DATA, Program
 
+pytestmark = pytest.mark.usefixtures("every_engine")
+
 EQUAL = 0x2000_0000
 """CR0[EQ]: the store was performed."""
 

@@ -31,6 +31,8 @@ from papvmm.isa.state import (
 from papvmm.mmu.translate import RealMode
 from tests.programs import CODE, Program
 
+pytestmark = pytest.mark.usefixtures("every_engine")
+
 USER = MSR_PR | 0x8030
 """MSR bits of problem state; translation is off all the same in these tests."""
 PATTERN = 0xCAFE_FACE_C0DE_BABE

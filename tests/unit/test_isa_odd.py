@@ -8,6 +8,8 @@ from papvmm.isa.spec.decimal import to_declet, to_digits
 from papvmm.isa.state import CTR, DAR, DARN_SEED, LR, MSR
 from tests.programs import CODE, DATA, Program
 
+pytestmark = pytest.mark.usefixtures("every_engine")
+
 
 def run(text, **registers):
     program = Program(f"{text}; sc 1", **registers)

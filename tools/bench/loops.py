@@ -3,11 +3,11 @@
 import time
 from typing import Final
 
-from papvmm.engine.accel import ACCELERATORS
 from papvmm.engine.exits import BudgetSpent
 from papvmm.isa.encode import assemble_program
 from papvmm.isa.msr import MSR_LE, MSR_ME, MSR_SF
 from papvmm.isa.state import MSR
+from papvmm.machine.engines import make_engines
 from papvmm.memory.guest_memory import GuestMemory
 
 DATA_BESIDE_CODE: Final = """
@@ -58,7 +58,7 @@ def mips(name: str, accel: str = "python", budget: int = 2_000_000) -> float:
     memory = GuestMemory(1 << 16)
     words = assemble_program(LOOPS[name])
     memory.write(0, b"".join(word.to_bytes(4, "little") for word in words))
-    (engine,) = ACCELERATORS[accel](memory, 1)
+    (engine,) = make_engines(accel, memory, 1, waits=True)
     engine.state.write(MSR, MSR_SF | MSR_ME | MSR_LE)
     engine.run(budget // 10)
     before = time.process_time()

@@ -13,7 +13,6 @@ from enum import Enum, auto
 from pathlib import Path
 
 from papvmm.bits import M64, ones
-from papvmm.engine.accel import ACCELERATORS
 from papvmm.engine.engine import Engine
 from papvmm.engine.exits import Breakpoint, BudgetSpent, NotBuilt
 from papvmm.errors import BadInput
@@ -27,6 +26,7 @@ from papvmm.isa.interrupts import (
 )
 from papvmm.isa.msr import MSR_FP, MSR_LE, MSR_ME, MSR_PR, MSR_SF, MSR_VEC, MSR_VSX
 from papvmm.isa.state import CELLS, ArchState
+from papvmm.machine.engines import make_engines
 from papvmm.memory.guest_memory import GuestMemory, OutOfRange
 
 RAM = 512 << 20
@@ -126,7 +126,7 @@ class Checker:
 
     def __init__(self, accel: str) -> None:
         self.memory = GuestMemory(RAM)
-        self.engine: Engine = ACCELERATORS[accel](self.memory, 1)[0]
+        self.engine: Engine = make_engines(accel, self.memory, 1, waits=True)[0]
         self.engine.breakpoints.update(Interrupt)
         self._count = 0
 

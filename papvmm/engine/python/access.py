@@ -12,11 +12,6 @@ from papvmm.mmu.translate import misaligned
 OUT_OF_RANGE: Final = (struct.error, IndexError, OverflowError)
 """What direct access raises for an address outside RAM: the address is the guest's."""
 
-CODE_HERE: Final = 1
-CODE_NEXT: Final = 2
-"""Marks in ``GuestMemory.code``: traces were derived from this line, or from the next one,
-which a store that begins here may reach."""
-
 _FORMATS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 Fetch: TypeAlias = Callable[[memoryview, int], tuple[int]]
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-from papvmm.engine.python.access import CODE_HERE, CODE_NEXT
+from papvmm.engine.code_marks import CODE_HERE, CODE_NEXT
 from papvmm.engine.python.traces import Trace
 from papvmm.memory.guest_memory import CODE_LINE, GuestMemory
 

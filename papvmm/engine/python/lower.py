@@ -12,8 +12,8 @@ from functools import cache
 from typing import Final
 
 from papvmm.bits import ones
+from papvmm.engine.code_marks import DERIVED
 from papvmm.engine.lowering import Atom, Lowering
-from papvmm.engine.python.access import CODE_HERE
 from papvmm.isa.ir import (
     Branch,
     BranchTo,
@@ -232,7 +232,7 @@ class PythonLowering(Lowering):
         """Leave if code may have been derived from what is at ``ea``: see ``CodeCache``."""
         ea = self.temporary(f"{ea}")
         crosses = f"or {ea} & {CODE_LINE - 1} > {CODE_LINE - size}"
-        self.line(f"if (mark := code[{ea} >> {LINE_SHIFT}]) and (mark & {CODE_HERE} {crosses}):")
+        self.line(f"if (mark := code[{ea} >> {LINE_SHIFT}]) and (mark & {DERIVED} {crosses}):")
         self.line(f"    {self.odd}")
         return ea
 

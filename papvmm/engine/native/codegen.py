@@ -1,0 +1,70 @@
+"""LLVM text to machine code: the one file that knows llvmlite."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from papvmm.engine.native.machine_code import MachineCode, machine_code
+
+VERSION: Final[str] = llvmlite.__version__
+
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
+
+
+class CodegenFailed(Exception):
+    """LLVM refused a module."""
+
+
+def compile_handlers(text: str) -> MachineCode:
+    """Compile the interpreter: no loops, hardly any blocks, so few passes pay."""
+    with _failures():
+        machine, module = _target_machine(), llvm.parse_assembly(text)
+        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(2))
+        passes = llvm.create_new_function_pass_manager()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+        _run(passes, module, builder)
+        return machine_code(machine.emit_object(module))
+
+
+def compile_regions(text: str) -> MachineCode:
+    """Compile regions with the passes that pay for the time they take."""
+    with _failures():
+        machine, module = _target_machine(), llvm.parse_assembly(text)
+        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(1))
+        passes = llvm.create_new_function_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+        passes.add_dead_store_elimination_pass()
+        _run(passes, module, builder)
+        return machine_code(machine.emit_object(module))
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        raise CodegenFailed(str(error)) from error
+
+
+def _run(passes: llvm.ModulePassManager, module: llvm.ModuleRef, builder: llvm.PassBuilder) -> None:
+    for function in module.functions:
+        if not function.is_declaration:
+            passes.run(function, builder)
+
+
+def _target_machine() -> llvm.TargetMachine:
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=2,
+        reloc="pic",
+        codemodel="small",
+        jit=True,
+    )

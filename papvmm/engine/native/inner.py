@@ -1,0 +1,12 @@
+"""Why native code stops for the engine's own sake."""
+
+from enum import IntEnum
+
+
+class Inner(IntEnum):
+    """Reasons that the executor deals with itself; distinct from every ``Stop`` and ``Exit``."""
+
+    TRANSLATE = 192
+    """There is no op page for CIA."""
+    DECODE = 193
+    """The op record of CIA is not filled in."""

@@ -1,0 +1,17 @@
+"""Doing a compiler's jobs, wherever that is: the only caller of LLVM."""
+
+from papvmm.engine.native.interpreter import InterpreterSource
+from papvmm.engine.native.workshop import INTERPRETER, Job
+
+
+def perform(job: Job) -> bytes:
+    """Do a job and return what came of it; raises ``CodegenFailed`` if LLVM refuses.
+
+    Raises ImportError where there is no llvmlite.
+    """
+    from papvmm.engine.native import codegen  # noqa: PLC0415 - who only asks needs no LLVM
+
+    if job.kind != INTERPRETER.kind:
+        raise ValueError(f"there is no job {job.kind!r}")
+    source = InterpreterSource()
+    return source.with_code(codegen.compile_handlers(source.text())).pack()

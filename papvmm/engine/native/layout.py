@@ -1,0 +1,78 @@
+"""What native code shares with the engine: the vcpu buffer and the op record.
+
+The vcpu buffer starts with the architected state; the fields below follow it. An op record
+describes one decoded instruction; a page of guest code has one page of records for each mode
+it runs in, aligned so that a record's address gives the instruction's, and a record more
+that leads to the next page.
+"""
+
+from struct import Struct
+from typing import Final
+
+from papvmm.isa.msr import MSR_LE, MSR_PR
+from papvmm.isa.state import STATE_SIZE
+from papvmm.memory.guest_memory import CODE_LINE, PAGE
+
+STOP: Final = STATE_SIZE
+"""Why native code stopped: an ``Exit``, a ``Stop`` or an ``Inner``."""
+LEFT: Final = STATE_SIZE + 8
+"""What was left of the budget when native code stopped, in bytes of op records."""
+FLOOR: Final = STATE_SIZE + 16
+"""Below this much left, branches go to ``approach``: ``STRETCH``."""
+DEADLINE: Final = STATE_SIZE + 24
+"""The count of instructions at which the budget is used up."""
+PLANTED: Final = STATE_SIZE + 32
+"""The op record that stops at the end of the budget, or 0; and the handler it replaces."""
+PAGE_EA: Final = STATE_SIZE + 48
+"""The effective address of the page that code runs in."""
+MODE: Final = STATE_SIZE + 56
+"""The mode that code runs in: see ``mode_of``."""
+RAM_BASE: Final = STATE_SIZE + 64
+RAM_SIZE: Final = STATE_SIZE + 72
+MARKS: Final = STATE_SIZE + 80
+"""The address of ``GuestMemory.code``."""
+OP_PAGES: Final = STATE_SIZE + 88
+"""The address of the table of op pages: ``MODES`` addresses, or 0, for each page of RAM."""
+LOOKUP: Final = STATE_SIZE + 96
+FILL_LOAD: Final = STATE_SIZE + 104
+FILL_STORE: Final = STATE_SIZE + 112
+"""The addresses of functions of the interpreter that regions call."""
+TLB_ENTRIES: Final = 256
+FETCH_TLB: Final = STATE_SIZE + 128
+"""Entries of 16 bytes: page ea and mode, address of the page's op records."""
+DATA_TLB: Final = FETCH_TLB + 16 * TLB_ENTRIES
+"""Entries of 32 bytes: page ea if readable, page ea if writable, host address minus ea."""
+VCPU_SIZE: Final = DATA_TLB + 32 * TLB_ENTRIES
+
+PAGE_MASK: Final = -PAGE & (1 << 64) - 1
+LINES: Final = PAGE // CODE_LINE
+"""Marks for each page of RAM."""
+RECORD: Final = Struct("<QQ4HII")
+"""Handler, wide slot, four small slots, heat, instruction word."""
+RECORD_SHIFT: Final = 3
+"""A record is 32 bytes, an instruction 4."""
+RECORDS_SIZE: Final = PAGE << RECORD_SHIFT
+UNIT: Final = RECORD.size
+"""Budgets are counted in bytes of op records, so that ``limit - ip`` is what is left."""
+UNIT_SHIFT: Final = 5
+STRETCH: Final = RECORDS_SIZE
+"""No path without a taken branch back, interpreted or translated, is longer."""
+WIDE_SLOT: Final = 8
+SMALL_SLOT: Final = 16
+
+MODES: Final = 4
+
+
+def mode_of(msr: int) -> int:
+    """Return the number of the mode that an MSR asks for: problem state, byte order."""
+    return (2 if msr & MSR_PR else 0) | (1 if msr & MSR_LE else 0)
+
+
+def is_little_endian(mode: int) -> bool:
+    """Tell the byte order of a mode."""
+    return bool(mode & 1)
+
+
+def is_problem_state(mode: int) -> bool:
+    """Tell the privilege of a mode."""
+    return bool(mode & 2)

@@ -1,0 +1,303 @@
+"""IR to LLVM text: what the interpreter and the region translator share.
+
+Guest functions have one signature, and pass control by tail calls: ``cpu`` is the vcpu
+buffer, ``ip`` the op record of the current instruction, and ``limit`` the op record at which
+straight-line code would use up the budget. So instructions that go on to the next count for
+nothing, and a branch moves the limit with ``ip``.
+"""
+
+from abc import abstractmethod
+from typing import Final
+
+from papvmm.engine.lowering import Atom, Lowering
+from papvmm.engine.native import layout
+from papvmm.engine.stops import Stop
+from papvmm.isa.ir import (
+    Branch,
+    BranchTo,
+    CompareExchange,
+    Exit,
+    ExitIf,
+    Leave,
+    Load,
+    Next,
+    Pure,
+    Store,
+    Template,
+)
+from papvmm.isa.operands import Register
+from papvmm.isa.state import Cell
+
+CONVENTION: Final = "preserve_nonecc void"
+PARAMETERS: Final = "(ptr noalias %cpu, ptr %ip, i64 %limit)"
+FILLER: Final = "preserve_mostcc i64"
+PRELUDE: Final = "\n".join(
+    (
+        *(f"declare i{n} @llvm.fshl.i{n}(i{n}, i{n}, i{n})" for n in (32, 64)),
+        *(f"declare i{n} @llvm.ctlz.i{n}(i{n}, i1)" for n in (32, 64)),
+        *(f"declare i{n} @llvm.ctpop.i{n}(i{n})" for n in (8, 32, 64)),
+        *(f"declare i{n} @llvm.bswap.i{n}(i{n})" for n in (16, 32, 64, 128)),
+        '!0 = !{!"branch_weights", i32 100000, i32 1}',
+        'attributes #0 = { nounwind "no-jump-tables"="true" }',
+        'attributes #1 = { nounwind noinline "no-jump-tables"="true" }',
+        "",
+    )
+)
+WIDEST_DIVISION: Final = 64
+PURE: Final[dict[str, str]] = {
+    "add": "add i{n} {0}, {1}",
+    "sub": "sub i{n} {0}, {1}",
+    "mul": "mul i{n} {0}, {1}",
+    "udiv": "udiv i{n} {0}, {1}",
+    "sdiv": "sdiv i{n} {0}, {1}",
+    "and": "and i{n} {0}, {1}",
+    "or": "or i{n} {0}, {1}",
+    "xor": "xor i{n} {0}, {1}",
+    "shl": "shl i{n} {0}, {1}",
+    "lshr": "lshr i{n} {0}, {1}",
+    "ashr": "ashr i{n} {0}, {1}",
+    "rotl": "call i{n} @llvm.fshl.i{n}(i{n} {0}, i{n} {0}, i{n} {1})",
+    "eq": "icmp eq i{of} {0}, {1}",
+    "ult": "icmp ult i{of} {0}, {1}",
+    "slt": "icmp slt i{of} {0}, {1}",
+    "clz": "call i{n} @llvm.ctlz.i{n}(i{n} {0}, i1 false)",
+    "popcount": "call i{n} @llvm.ctpop.i{n}(i{n} {0})",
+    "zext": "zext i{of} {0} to i{n}",
+    "trunc": "trunc i{of} {0} to i{n}",
+    "sext": "sext i{of} {0} to i{n}",
+    "select": "select i1 {0}, i{n} {1}, i{n} {2}",
+}
+"""LLVM for each pure op but ``mask``, which decoding always computes."""
+
+
+def is_lowered(template: Template) -> bool:
+    """Tell whether native code executes a template: host processors can't divide 128 bits."""
+    return not any(
+        isinstance(op, Pure) and op.code in ("udiv", "sdiv") and op.width > WIDEST_DIVISION
+        for op in template.ops
+    )
+
+
+def tail_call(function: str, ip: str, limit: Atom = "%limit") -> str:
+    """Return the text that passes control on."""
+    return f"musttail call {CONVENTION} {function}(ptr %cpu, ptr {ip}, i64 {limit})\nret void"
+
+
+class LlvmText:
+    """The body of an LLVM function under construction."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._names = 0
+
+    def line(self, text: str) -> None:
+        """Append a line."""
+        self.lines.append(text)
+
+    def value(self, text: str) -> str:
+        """Append a computation and return the name of its result."""
+        self._names += 1
+        name = f"%t{self._names}"
+        self.lines.append(f"{name} = {text}")
+        return name
+
+    def label(self) -> str:
+        """Return a fresh label."""
+        self._names += 1
+        return f"L{self._names}"
+
+    def fork(self, condition: Atom, *, likely: bool | None = None) -> str:
+        """Go on if ``condition``; return the label for the other case."""
+        here, other = self.label(), self.label()
+        profile = ", !prof !0" if likely else ""
+        self.line(f"br i1 {condition}, label %{here}, label %{other}{profile}")
+        self.line(f"{here}:")
+        return other
+
+    def pure(self, op: Pure, args: list[Atom]) -> Atom:
+        """Append a pure op."""
+        return self.value(PURE[op.code].format(*args, n=op.width, of=op.of))
+
+    def beside(self, address: str, offset: Atom) -> str:
+        """Return the address ``offset`` bytes after another."""
+        return self.value(f"getelementptr i8, ptr {address}, i64 {offset}")
+
+    def field(self, offset: Atom) -> str:
+        """Return the address of a field of the vcpu buffer."""
+        return self.beside("%cpu", offset)
+
+    def read(self, offset: Atom, width: int = 64) -> str:
+        """Load a field of the vcpu buffer."""
+        return self.value(f"load i{width}, ptr {self.field(offset)}")
+
+    def write(self, offset: Atom, value: Atom, width: int = 64) -> None:
+        """Store to a field of the vcpu buffer."""
+        self.line(f"store i{width} {value}, ptr {self.field(offset)}")
+
+    def tlb_entry(self, ea: str) -> str:
+        """Return the address of the data TLB's entry for an address."""
+        shifted = self.value(f"lshr i64 {ea}, 7")
+        index = self.value(f"and i64 {shifted}, {(layout.TLB_ENTRIES - 1) << 5}")
+        return self.field(self.value(f"add i64 {index}, {layout.DATA_TLB}"))
+
+    def poll(self, left: Atom) -> str:
+        """Go on unless the budget runs short; return the label for that case."""
+        floor = self.read(layout.FLOOR)
+        return self.fork(self.value(f"icmp sge i64 {left}, {floor}"), likely=True)
+
+
+class LlvmLowering(LlvmText, Lowering):
+    """A guest function under construction."""
+
+    def __init__(self, *, little_endian: bool) -> None:
+        LlvmText.__init__(self)
+        Lowering.__init__(self)
+        self._little_endian: Final = little_endian
+
+    def instruction(self, template: Template) -> None:
+        """Append one instruction."""
+        values = self.walk(template)
+        for register, ref in template.writes:
+            self.put(register, values[ref])
+        match template.end:
+            case Next():
+                self.go_on()
+            case Branch(when, displacement):
+                self.branch(values[when], values[displacement])
+            case BranchTo(when, address):
+                self.branch_to(values[when], values[address])
+            case Leave(reason, address):
+                self.leave(reason, values[address])
+
+    # What the interpreter and regions differ in.
+
+    @abstractmethod
+    def put(self, register: Register, value: Atom) -> None:
+        """Set a register."""
+
+    @abstractmethod
+    def go_on(self) -> None:
+        """Append the end of an instruction that goes on to the next."""
+
+    @abstractmethod
+    def branch(self, when: Atom, displacement: Atom) -> None:
+        """Append a branch to CIA + ``displacement``."""
+
+    @abstractmethod
+    def branch_to(self, when: Atom, address: Atom) -> None:
+        """Append a branch to ``address``."""
+
+    @abstractmethod
+    def leave(self, reason: Exit, address: Atom) -> None:
+        """Append the end of an instruction that hands over."""
+
+    @abstractmethod
+    def stop_before(self, reason: Exit | Stop) -> None:
+        """Leave with the state as it was before the instruction; ends the text's block."""
+
+    @abstractmethod
+    def left(self, completed: int = 0) -> Atom:
+        """Append what is left of the budget before this instruction, or with it completed."""
+
+    @abstractmethod
+    def filler(self, field: int) -> str:
+        """Return what calls the slow path of data accesses whose address is in a field."""
+
+    # Cells.
+
+    def load_cell(self, cell: Cell, address: str) -> str:
+        """Load a cell's value."""
+        value = self.value(f"load i{cell.size * 8}, ptr {address}")
+        return (
+            value
+            if cell.width in (8, 64)
+            else self.value(f"trunc i{cell.size * 8} {value} to i{cell.width}")
+        )
+
+    def store_cell(self, cell: Cell, address: str, value: Atom) -> None:
+        """Store a cell's value."""
+        if cell.width not in (8, 64) and isinstance(value, str):
+            value = self.value(f"zext i{cell.width} {value} to i{cell.size * 8}")
+        self.line(f"store i{cell.size * 8} {value}, ptr {address}")
+
+    # Ops.
+
+    def now(self) -> Atom:
+        left = self.value(f"lshr i64 {self.left()}, {layout.UNIT_SHIFT}")
+        return self.value(f"sub i64 {self.read(layout.DEADLINE)}, {left}")
+
+    def load(self, op: Load, ea: Atom) -> Atom:
+        if op.is_aligned:
+            self._demand_alignment(ea, op.width // 8)
+        address = self._host_address(ea, op.width // 8, is_store=False)
+        value = self.value(f"load i{op.width}, ptr {address}, align 1")
+        return self._swapped(value, op.width, is_reversed=op.is_reversed)
+
+    def store(self, op: Store, ea: Atom, value: Atom) -> None:
+        if op.is_aligned:
+            self._demand_alignment(ea, op.width // 8)
+        address = self._host_address(ea, op.width // 8, is_store=True)
+        swapped = self._swapped(value, op.width, is_reversed=op.is_reversed)
+        self.line(f"store i{op.width} {swapped}, ptr {address}, align 1")
+
+    def compare_exchange(self, op: CompareExchange, values: list[Atom]) -> Atom:
+        """Compare and store: vcpus take turns, so nobody is in between."""
+        ea, expected, new = (values[ref] for ref in (op.ea, op.expected, op.new))
+        self._demand_alignment(ea, op.of // 8)
+        start, store, finish = self.label(), self.label(), self.label()
+        self.line(f"br label %{start}\n{start}:")
+        done = self.fork(values[op.when])
+        address = self._host_address(ea, op.of // 8, is_store=True)
+        there = self.value(f"load i{op.of}, ptr {address}, align 1")
+        old, swapped = (self._swapped(v, op.of, is_reversed=False) for v in (expected, new))
+        same = self.value(f"icmp eq i{op.of} {there}, {old}")
+        self.line(f"br i1 {same}, label %{store}, label %{finish}\n{store}:")
+        self.line(f"store i{op.of} {swapped}, ptr {address}, align 1")
+        self.line(f"br label %{finish}\n{finish}:\nbr label %{done}\n{done}:")
+        return self.value(f"phi i1 [0, %{start}], [{same}, %{finish}]")
+
+    def exit_if(self, op: ExitIf, when: Atom) -> None:
+        self._unless(self.value(f"xor i1 {when}, 1"), op.reason)
+
+    def _unless(self, fine: Atom, reason: Exit | Stop) -> None:
+        """Stop before the instruction unless all is fine."""
+        stop, go_on = self.fork(fine, likely=True), self.label()
+        self.line(f"br label %{go_on}")
+        self.line(f"{stop}:")
+        self.stop_before(reason)
+        self.line(f"{go_on}:")
+
+    def _demand_alignment(self, ea: Atom, size: int) -> None:
+        """Leave an access to the stepper if its address is no multiple of its size."""
+        if size > 1:
+            low = self.value(f"and i64 {ea}, {size - 1}")
+            self._unless(self.value(f"icmp eq i64 {low}, 0"), Stop.ODD)
+
+    def _swapped(self, value: Atom, width: int, *, is_reversed: bool) -> Atom:
+        if width == 8 or self._little_endian != is_reversed:
+            return value
+        return self.value(f"call i{width} @llvm.bswap.i{width}(i{width} {value})")
+
+    def _host_address(self, ea: Atom, size: int, *, is_store: bool) -> str:
+        """Translate by the data TLB; after a miss, ask the slow path, which may refuse."""
+        if isinstance(ea, int):
+            ea = self.value(f"add i64 {ea}, 0")
+        entry = self.tlb_entry(ea)
+        tag = self.value(f"load i64, ptr {self.beside(entry, 8 * is_store)}")
+        last = ea if size == 1 else self.value(f"add i64 {ea}, {size - 1}")
+        page = self.value(f"and i64 {last}, {layout.PAGE_MASK}")
+        hit, filled, join = self.label(), self.label(), self.label()
+        miss = self.fork(self.value(f"icmp eq i64 {tag}, {page}"), likely=True)
+        self.line(f"br label %{hit}")
+        self.line(f"{hit}:")
+        addend = self.value(f"load i64, ptr {self.beside(entry, 16)}")
+        fast = self.value(f"add i64 {addend}, {ea}")
+        self.line(f"br label %{join}")
+        self.line(f"{miss}:")
+        function = self.filler(layout.FILL_STORE if is_store else layout.FILL_LOAD)
+        slow = self.value(f"call {FILLER} {function}(ptr %cpu, i64 {ea}, i64 {size})")
+        self._unless(self.value(f"icmp ne i64 {slow}, 0"), Stop.ODD)
+        self.line(f"br label %{filled}\n{filled}:\nbr label %{join}")
+        self.line(f"{join}:")
+        address = self.value(f"phi i64 [{fast}, %{hit}], [{slow}, %{filled}]")
+        return self.value(f"inttoptr i64 {address} to ptr")

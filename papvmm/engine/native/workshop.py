@@ -1,0 +1,57 @@
+"""What the native engine asks of the machine it runs in: compiling elsewhere, and keeping code.
+
+What these deliver, and when, changes how fast a guest runs, never what it computes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+class Job(NamedTuple):
+    """Something to compile: which kind of thing, and what its maker needs to know."""
+
+    kind: str
+    request: bytes
+
+
+class Finished(NamedTuple):
+    """A job, and what came of it: None if it failed."""
+
+    job: Job
+    content: bytes | None
+
+
+class Compiler(Protocol):
+    """Does jobs, in the order they come in, while the guest runs."""
+
+    def submit(self, job: Job) -> None:
+        """Take a job on."""
+        ...
+
+    def finished(self) -> Sequence[Finished]:
+        """Return the jobs finished since the last call."""
+        ...
+
+
+class CodeStore(Protocol):
+    """Keeps code from one run to the next, for this engine on this host, if it can."""
+
+    def load(self, name: str) -> bytes | None:
+        """Return what was saved under a name, whole and unchanged, or None."""
+        ...
+
+    def save(self, name: str, content: bytes) -> None:
+        """Keep something."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where native code comes from."""
+
+    compiler: Compiler
+    store: CodeStore
+
+
+INTERPRETER: Job = Job("interpreter", b"")

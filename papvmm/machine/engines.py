@@ -1,0 +1,20 @@
+"""Engines with all that the host lends them: a compiler, and a place to keep code."""
+
+from papvmm.engine.accel import ACCELERATORS
+from papvmm.engine.engine import Engine
+from papvmm.engine.native.workshop import Workshop
+from papvmm.machine.code_store import DiskStore, cache_directory
+from papvmm.machine.compiler import CompilerProcess, Tell
+from papvmm.machine.engine_version import engine_version
+from papvmm.memory.guest_memory import GuestMemory
+
+
+def make_engines(
+    accel: str, memory: GuestMemory, count: int, tell: Tell | None = None, *, waits: bool = False
+) -> list[Engine]:
+    """Return the engines of a guest's vcpus, of the kind that ``-accel`` names.
+
+    With ``waits`` the guest waits for its compiler: for tests and measurements.
+    """
+    store = DiskStore(cache_directory(), engine_version)
+    return ACCELERATORS[accel](memory, count, Workshop(CompilerProcess(tell, waits=waits), store))
