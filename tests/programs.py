@@ -57,10 +57,9 @@ class Program:
         hot=None,
         translated=None,
         traces=TRACES,
-        memory=None,
         **registers,
     ):
-        self.memory = memory or GuestMemory(ram)
+        self.memory = ram if isinstance(ram, GuestMemory) else GuestMemory(ram)
         self.memory.write(at, image(text, at=at, little_endian=little_endian))
         self.executor = executor(self.memory, default_heat if hot is None else hot, traces)
         self.state = self.executor.state

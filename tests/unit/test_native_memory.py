@@ -123,7 +123,7 @@ def test_pages_beside_ram_are_never_touched():
     lines = [f"{m} 4,{d}(10)" for m in LOADS | STORES for d in (-32, -16, 0, 16)]
     text = "; ".join((*lines, "b 0"))
     for near in (0, RAM, RAM - 8, 8, 1, RAM - 1):
-        program = Program(text, hot=NATIVE, memory=GuardedMemory(RAM), r10=near % (1 << 64))
+        program = Program(text, hot=NATIVE, ram=GuardedMemory(RAM), r10=near % (1 << 64))
         program.processor.breakpoints.update(Interrupt)
         for number in range(len(lines)):
             program.state.write(CIA, CODE + 4 * number)
