@@ -287,4 +287,4 @@ def test_areas_agree_with_a_second_model(hv):
 @pytest.mark.slow
 @pytest.mark.parametrize("hv", EVERY_LEVEL)
 def test_areas_agree_with_a_second_model_for_long(hv):
-    check(hv, 2000, derandomize=False)
+    check(hv, 500, derandomize=False)

@@ -20,7 +20,7 @@ ORIGINALS = [
     ).build(),
     Elf([Load(0), Load(0x100000, memsz=0x20000)], entry=0, type=ET_DYN, little=True).build(),
 ]  # fmt: skip
-QUICK = 0.5
+QUICK = 1.0
 
 
 def attempt(blob: bytes) -> tuple[str, float]:
