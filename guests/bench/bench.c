@@ -20,13 +20,14 @@ static const struct bench benches[] = {
     {"chase", chase, 0, 0},
     {"interp", interp, 0, 0},
     {"bigcode", bigcode, 0, 0},
+    {"hardfloat", hardfloat, 0, 0},
     {"chasefar", far_chase, 2000, "steps far apart"},
     {"codedata", data_on_the_codes_page, 2000, "stores beside code"},
     {"datafar", data_elsewhere, 2000, "stores elsewhere"},
     {"coldcode", coldcode, 1024, "new instructions"},
-    {"hcall", hypercalls, 100, "hypercalls"},
+    {"hcall", hypercalls, 200, "hypercalls"},
     {"scrfid", system_calls, 1000, "system calls"},
-    {"smc", rewrites, 10, "rewrites"},
+    {"smc", rewrites, 20, "rewrites"},
 };
 
 enum { BENCHES = sizeof(benches) / sizeof(benches[0]) };

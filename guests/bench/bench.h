@@ -23,6 +23,7 @@ u64 chase(u64 units);
 u64 far_chase(u64 units);
 u64 interp(u64 units);
 u64 bigcode(u64 units);
+u64 hardfloat(u64 units);
 u64 coldcode(u64 units);
 u64 hypercalls(u64 units);
 u64 system_calls(u64 units);

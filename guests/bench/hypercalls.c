@@ -7,7 +7,7 @@ u64 hypercalls(u64 units)
 {
     u64 sum = 1;
 
-    for (u64 i = 0; i < 100 * units; i++)
+    for (u64 i = 0; i < 200 * units; i++)
         sum = mix(sum, (u64)hcall(H_PROD, tree.servers[0]));
     return sum;
 }

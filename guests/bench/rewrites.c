@@ -9,7 +9,7 @@ u64 rewrites(u64 units)
     u64 (*const function)(u64) = (u64 (*)(u64))(u64)code;
     u64 value = 0;
 
-    for (u64 i = 0; i < 10 * units; i++) {
+    for (u64 i = 0; i < 20 * units; i++) {
         code[0] = addi(3, 3, (int)(i & 0x7fff));
         code[1] = addi(3, 3, (int)(i * 7 & 0x7fff));
         code[2] = BLR;

@@ -41,6 +41,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("-n", type=int, default=5, metavar="RUNS", help="runs of each, in pairs (default 5)")
     add("--scale", choices=tuple(SCALES),
         help="instructions of a run; small: 10 million (default 100M; python: small)")  # fmt: skip
+    add("--cold", action="store_true",
+        help="papvmm begins every run without code that it has compiled before")  # fmt: skip
     add("--json", action="store_true", help="print every run as JSON, and nothing else")
     add("--out", type=Path, metavar="DIR", help="write bench.json and, with QEMU, bench.svg there")
     parser.epilog = "exit code: 0 if every guest ran and both computed the same, 1 otherwise"
@@ -74,7 +76,7 @@ def measure(args: Namespace) -> Comparison:
         for name in args.names or USUAL
     )
     tell("")
-    return Comparison(args.accel, scale, args.n, qemu, rows)
+    return Comparison(args.accel, scale, args.n, qemu, rows, cold=args.cold)
 
 
 def row_of(benchmark: Benchmark, units: int, args: Namespace, *, qemu: bool) -> Row:
@@ -83,13 +85,17 @@ def row_of(benchmark: Benchmark, units: int, args: Namespace, *, qemu: bool) -> 
     if qemu:
         commands["QEMU"] = qemu_command(benchmark, units)
     runs: dict[str, list[Sample]] = {whose: [] for whose in commands}
-    for number in range(args.n):
-        tell(f"{benchmark.name}: run {number + 1} of {args.n}")
-        for whose, command in commands.items():
-            try:
-                runs[whose].append(run_timed(command))
-            except Failed as failure:
-                return Row(benchmark, (), (), f"{whose}: {failure}")
+    whose = "papvmm"
+    try:
+        if not args.cold and args.accel != "python":
+            tell(f"{benchmark.name}: a first run, which compiles")
+            run_timed(commands["papvmm"])
+        for number in range(args.n):
+            tell(f"{benchmark.name}: run {number + 1} of {args.n}")
+            for whose, command in commands.items():
+                runs[whose].append(run_timed(command, cold=args.cold))
+    except Failed as failure:
+        return Row(benchmark, (), (), f"{whose}: {failure}")
     ours, theirs = runs["papvmm"], runs.get("QEMU", [])
     return Row(benchmark, tuple(ours), tuple(theirs), disagreement(runs))
 

@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from threading import Timer
 from typing import Final
 
@@ -25,6 +25,9 @@ QEMU_MACHINE: Final = (
 MEMORY: Final = ("-m", "256")
 LONGEST: Final = 600.0
 """Seconds after which a run is given up."""
+
+LONGEST_REST: Final = 20.0
+"""Seconds that what a run leaves behind may take."""
 
 CONSOLE: Final = re.compile(
     r"(?P<name>\w+): start\n"
@@ -70,18 +73,25 @@ def qemu_version() -> str:
     return found[1] if found else ""
 
 
-def run_timed(command: tuple[str, ...]) -> Sample:
-    """Run a guest to its end; Failed if it ends any other way than by switching off."""
+def run_timed(command: tuple[str, ...], *, cold: bool = False) -> Sample:
+    """Run a guest to its end; Failed if it ends any other way than by switching off.
+
+    If ``cold``, papvmm finds no code that it has compiled before.
+    """
+    started = time.monotonic()
     with (
+        environment(cold=cold) as variables,
         TemporaryFile() as complaints,
-        Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=complaints) as process,
+        Popen(
+            command, stdin=DEVNULL, stdout=PIPE, stderr=complaints, env=variables, process_group=0
+        ) as process,
         killed_after(LONGEST, process),
     ):
-        started = time.monotonic()
         console, first, last = _read_console(process)
         _, status, used = os.wait4(process.pid, 0)
         ended = time.monotonic()
         process.returncode = os.waitstatus_to_exitcode(status)
+        outlive_group(process.pid)
         complaints.seek(0)
         said = complaints.read().decode(errors="replace")
     found = CONSOLE.fullmatch(console.decode(errors="replace"))
@@ -99,6 +109,29 @@ def run_timed(command: tuple[str, ...]) -> Sample:
         events=int(found["events"] or 0),
         event=found["event"] or "",
     )
+
+
+@contextmanager
+def environment(*, cold: bool) -> Iterator[dict[str, str]]:
+    """Lend a run its environment variables: our own but, if ``cold``, an empty cache directory."""
+    if not cold:
+        yield dict(os.environ)
+        return
+    with TemporaryDirectory() as empty:
+        yield os.environ | {"XDG_CACHE_HOME": empty}
+
+
+def outlive_group(group: int) -> None:
+    """Wait until nothing runs any more of what a process has started.
+
+    papvmm's compiler finishes what it is at, and would slow the next run down. It is nobody's
+    child by then, so there is an end to waiting for those that nobody reaps.
+    """
+    given_up = time.monotonic() + LONGEST_REST
+    with suppress(ProcessLookupError):
+        while time.monotonic() < given_up:
+            os.killpg(group, 0)
+            time.sleep(0.02)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from tests.guests.benchmarks import CHECKSUMS
 from tests.guests.images import IMAGES
 from tests.guests.qemu import run_on_qemu
 
-every_benchmark = pytest.mark.parametrize("name", CATALOGUE)
+BUILT = [name for name, benchmark in CATALOGUE.items() if benchmark.kind is not Kind.FLOAT]
+"""What papvmm can run: floating point is not built yet."""
 
 
 def console_on_papvmm(image: str, append: str) -> str:
@@ -42,7 +43,7 @@ def ticks(console: str) -> int:
 
 
 @pytest.mark.oracle
-@every_benchmark
+@pytest.mark.parametrize("name", CATALOGUE)
 def test_a_benchmark_computes_on_qemu_what_is_expected_of_it(name):
     benchmark = CATALOGUE[name]
     options = ("-m", "256", "-append", f"{benchmark.guest} n=1")
@@ -54,7 +55,7 @@ def test_a_benchmark_computes_on_qemu_what_is_expected_of_it(name):
     assert checksum(console) == CHECKSUMS[benchmark.guest]
 
 
-@every_benchmark
+@pytest.mark.parametrize("name", BUILT)
 def test_a_benchmark_computes_on_papvmm_what_it_does_on_qemu(name):
     console = benchmark_on_papvmm(name, units=1)
 

@@ -1,14 +1,26 @@
 """``papvmm bench`` at a scale that takes no time, without QEMU."""
 
 import json
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
+from papvmm.cli import bench_run
 from papvmm.cli.bench import SCALES, disagreement
 from papvmm.cli.bench_run import Failed, run_timed
 from papvmm.cli.main import dispatch
 from tests.bench_samples import sample
 from tests.shell import IMAGES, PAPVMM
+
+FIRST = "import time; print('fake: start', flush=True); time.sleep(0.1)"
+LAST = r"print('fake: checksum 0123456789abcdef\nfake: 512 ticks\nfake: done', flush=True)"
+
+
+def fake_guest(*lines: str) -> tuple[str, ...]:
+    """A program that prints what a benchmark does."""
+    return (sys.executable, "-c", "\n".join(lines))
 
 
 @pytest.fixture
@@ -86,3 +98,43 @@ def test_different_checksums_are_no_result():
     runs = {"papvmm": [sample(checksum="aa")], "QEMU": [sample(checksum="bb")]}
 
     assert disagreement(runs) == "checksums differ: papvmm aa, QEMU bb"
+
+
+def test_a_guests_time_is_that_between_its_first_and_its_last_line():
+    nap = "import time; time.sleep(0.1)"
+
+    run = run_timed(fake_guest(nap, nap, FIRST, LAST, nap))
+
+    assert 0.1 <= run.guest <= run.wall - 0.3
+    assert (run.checksum, run.ticks) == ("0123456789abcdef", 512)
+
+
+def test_what_a_run_leaves_behind_is_over_before_the_next_one(tmp_path):
+    pid = tmp_path / "pid"
+    leave = (
+        "from subprocess import DEVNULL, Popen",
+        "child = Popen(['sleep', '0.3'], stdout=DEVNULL)",
+        f"open({str(pid)!r}, 'w').write(str(child.pid))",
+    )
+
+    run_timed(fake_guest(FIRST, *leave, LAST))
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+def test_a_guest_without_an_end_is_given_up(monkeypatch):
+    monkeypatch.setattr(bench_run, "LONGEST", 0.2)
+
+    with pytest.raises(Failed, match=r"not done after 0\.2 s"):
+        run_timed(fake_guest(FIRST, "import time; time.sleep(60)"))
+
+
+def test_a_cold_run_has_an_empty_cache_to_itself(tmp_path):
+    seen = tmp_path / "seen"
+    look = f"import os; open({str(seen)!r}, 'w').write(os.environ['XDG_CACHE_HOME'])"
+
+    run_timed(fake_guest(FIRST, look, LAST), cold=True)
+
+    assert seen.read_text() != os.environ.get("XDG_CACHE_HOME", "")
+    assert not Path(seen.read_text()).exists()

@@ -107,3 +107,15 @@ def test_a_bar_has_its_figure_and_its_name():
 )
 def test_an_axis_has_one_and_a_step_to_both_sides(ratios, marks):
     assert [text for text, _ in axis_of(ratios).marks] == marks
+
+
+def test_a_heading_says_how_it_was_measured():
+    cold = replace(comparison(HALF, qemu=""), cold=True, runs=1)
+
+    assert table(cold).splitlines()[0] == "papvmm -accel native, cold, scale 100M, 1 run"
+
+
+def test_an_event_of_less_than_a_microsecond_is_shown_in_nanoseconds():
+    sc = row("scrfid", ours=[0.03], kind=Kind.EVENT, events=100_000, event="system calls")
+
+    assert table(comparison(sc, qemu="")).splitlines()[-1].split()[-2:] == ["300", "ns"]

@@ -15,6 +15,7 @@ def as_json(comparison: Comparison) -> dict[str, Json]:
     return {
         "accel": comparison.accel,
         "scale": comparison.scale,
+        "cold": comparison.cold,
         "runs": comparison.runs,
         "qemu": comparison.qemu or None,
         "geomean": {name: comparison.geomean(measure) for name, measure in MEASURES.items()},

@@ -65,6 +65,8 @@ class Comparison:
     qemu: str
     """QEMU's version; empty where it isn't installed."""
     rows: tuple[Row, ...]
+    cold: bool = False
+    """papvmm began every run without compiled code."""
 
     @property
     def good(self) -> tuple[Row, ...]:

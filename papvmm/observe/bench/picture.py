@@ -90,7 +90,7 @@ def _groups(comparison: Comparison) -> Iterator[tuple[str, list[tuple[str, float
         for row in comparison.rows
         if (ratio := row.ratio(guest_time)) is not None
     ]
-    programs = [(bench.name, ratio) for bench, ratio in ratios if bench.kind is Kind.COMPUTE]
+    programs = [(bench.name, ratio) for bench, ratio in ratios if bench.kind is not Kind.EVENT]
     mean = comparison.geomean(guest_time)
     if mean is not None and len(programs) > 1:
         programs.append(("geometric mean", mean))

@@ -21,7 +21,7 @@ MEASURES: Final = (guest_time, wall_time, cpu_time)
 
 def table(comparison: Comparison) -> str:
     """Return the lines; figures are medians, ratios medians of the pairs' ratios."""
-    programs = [row for row in comparison.good if row.benchmark.kind is Kind.COMPUTE]
+    programs = [row for row in comparison.good if row.benchmark.kind is not Kind.EVENT]
     events = [row for row in comparison.good if row.benchmark.kind is Kind.EVENT]
     bad = (f"{row.benchmark.name}: {row.trouble}" for row in comparison.rows if row.trouble)
     sections = (
@@ -37,7 +37,8 @@ def heading(comparison: Comparison) -> str:
     """Say what was measured."""
     against = f"against QEMU {comparison.qemu} (TCG), " if comparison.qemu else ""
     runs = "1 run" if comparison.runs == 1 else f"medians of {comparison.runs} runs"
-    return f"papvmm -accel {comparison.accel}, {against}scale {comparison.scale}, {runs}"
+    accel = f"{comparison.accel}, cold" if comparison.cold else comparison.accel
+    return f"papvmm -accel {accel}, {against}scale {comparison.scale}, {runs}"
 
 
 def significant(value: float) -> str:
