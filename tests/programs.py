@@ -1,8 +1,10 @@
 """Guest programs as text, in RAM of their own, on an engine."""
 
-from papvmm.engine.native.code import NativeCode
+from papvmm.engine.native.code import USUAL_PACE, NativeCode
 from papvmm.engine.native.executor import NativeExecutor
-from papvmm.engine.native.workshop import Workshop
+from papvmm.engine.native.jobs import perform
+from papvmm.engine.native.regions import Pace
+from papvmm.engine.native.workshop import INTERPRETER, Finished, Workshop
 from papvmm.engine.processor import Processor
 from papvmm.engine.python.code_cache import TRACES, CodeCache
 from papvmm.engine.python.executor import HOT, PythonExecutor
@@ -19,6 +21,8 @@ DATA = 0x4000
 RAM = 0x10000
 NATIVE = "native"
 """Instead of a threshold of heat: the native engine."""
+REGIONS = "regions"
+"""The native engine, all code being hot."""
 NEVER = 1 << 60
 """A threshold of heat that no code reaches: all is interpreted."""
 
@@ -36,11 +40,42 @@ default_heat = HOT
 def executor(memory, hot, traces=TRACES):
     """An executor that is the only one of its guest."""
     cache = CodeCache(memory, limit=traces)
-    if hot is not NATIVE:
+    if hot not in (NATIVE, REGIONS):
         return PythonExecutor(ArchState(), memory, cache, hot=hot)
     store = DiskStore(cache_directory(), engine_version)
     workshop = Workshop(CompilerProcess(None, waits=True), store)
-    return NativeExecutor(memory, NativeCode(memory, workshop), cache)
+    if hot is REGIONS:
+        workshop = Workshop(CompilerHere(), KeptInterpreter(store))
+    pace = Pace(hot=1, short=100, long=100, looked_up=1) if hot is REGIONS else USUAL_PACE
+    return NativeExecutor(memory, NativeCode(memory, workshop, pace), cache)
+
+
+class CompilerHere:
+    """A compiler that does its jobs at once."""
+
+    def __init__(self):
+        self.done = []
+
+    def submit(self, job):
+        self.done.append(Finished(job, perform(job)))
+
+    def finished(self):
+        done, self.done = self.done, []
+        return done
+
+
+class KeptInterpreter:
+    """A store that has the interpreter only."""
+
+    def __init__(self, store):
+        self.store = store
+
+    def load(self, name):
+        return self.store.load(name) if name == INTERPRETER.kind else None
+
+    def save(self, name, content):
+        if name == INTERPRETER.kind:
+            self.store.save(name, content)
 
 
 class Program:

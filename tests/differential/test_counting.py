@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from papvmm.engine.exits import Breakpoint, BudgetSpent, PaprHcall
 from papvmm.isa.interrupts import Interrupt
-from tests.programs import CODE, DATA, NATIVE, NEVER, SIEVE, Program
+from tests.programs import CODE, DATA, NATIVE, NEVER, REGIONS, SIEVE, Program
 
 pytestmark = pytest.mark.usefixtures("every_engine")
 
@@ -123,7 +123,7 @@ def program(text, hot=NEVER):
 
 
 budgets = st.integers(0, 200) | st.integers(900, 6000)
-heats = st.sampled_from([1, NATIVE])
+heats = st.sampled_from([1, NATIVE, REGIONS])
 
 
 @settings(max_examples=50, deadline=None)

@@ -10,7 +10,7 @@ from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.msr import MSR_PR, MSR_SF
 from papvmm.isa.spec import INSTRUCTIONS
 from papvmm.isa.state import CTR, GPR, LR, MSR
-from tests.programs import CODE, DATA, NATIVE, NEVER, Program
+from tests.programs import CODE, DATA, NATIVE, NEVER, REGIONS, Program
 from tests.strategies import operand_numbers
 
 ROUNDS = 80
@@ -83,7 +83,7 @@ def test_cold_code_does_what_the_stepper_does(scene, heat):
 
 
 @settings(max_examples=200, deadline=None)
-@given(scenes(), st.sampled_from([1, NATIVE]))
+@given(scenes(), st.sampled_from([1, NATIVE, REGIONS]))
 def test_hot_code_does_what_cold_code_does(scene, heat):
     cold, hot = stage(scene, NEVER), stage(scene, heat)
 

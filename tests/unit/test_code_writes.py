@@ -10,11 +10,11 @@ from papvmm.isa.encode import assemble
 from papvmm.isa.msr import MSR_SF
 from papvmm.isa.state import CIA, GPR, MSR
 from papvmm.memory.guest_memory import CODE_LINE
-from tests.programs import CODE, NATIVE, NEVER, Program, image
+from tests.programs import CODE, NATIVE, NEVER, REGIONS, Program, image
 
 ADD_16 = assemble("addi 3,3,16")
 
-every_heat = pytest.mark.parametrize("hot", [1, 3, NEVER, NATIVE])
+every_heat = pytest.mark.parametrize("hot", [1, 3, NEVER, NATIVE, REGIONS])
 
 
 @every_heat
@@ -129,7 +129,7 @@ def mutants(draw):
 
 
 @settings(max_examples=60, deadline=None)
-@given(mutants(), st.integers(64, 4000), st.sampled_from([1, 2, 9, NATIVE]))
+@given(mutants(), st.integers(64, 4000), st.sampled_from([1, 2, 9, NATIVE, REGIONS]))
 def test_code_that_rewrites_itself_runs_the_same_hot_and_cold(text, budget, hot):
     words = {f"r{20 + n}": word << 32 | word for n, word in enumerate(WORDS)}
     cold = Program(text, hot=NEVER, r12=CODE, ctr=150, **words)

@@ -6,7 +6,7 @@ it, and becomes an undecoded one again when the bytes it was decoded from are wr
 
 import ctypes
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ from papvmm.engine.code_marks import CODE_NATIVE, CODE_NATIVE_NEXT
 from papvmm.engine.native import layout
 from papvmm.engine.native.executable import Executable
 from papvmm.engine.native.interpreter import Handling, Interpreter, unpack
+from papvmm.engine.native.regions import Pace, Regions
 from papvmm.engine.native.slots import filler
 from papvmm.engine.native.workshop import INTERPRETER, Workshop
 from papvmm.engine.python.access import fetcher
@@ -27,6 +28,7 @@ STRIDE: Final = 2 * layout.RECORDS_SIZE
 """Op pages are so far apart, for their alignment and the record that follows."""
 OP_PAGES: Final = 1024
 """Op pages at a time; when there are more, all go."""
+USUAL_PACE: Final = Pace()
 WORDS: Final = 1 << 16
 """Prepared words, at most, in each mode."""
 _POINTER: Final = Struct("<Q")
@@ -95,7 +97,7 @@ def interpretation(content: bytes) -> Interpretation:
 class NativeCode:
     """Op pages of one guest; ``interpretation`` is None until there is an interpreter."""
 
-    def __init__(self, memory: GuestMemory, workshop: Workshop) -> None:
+    def __init__(self, memory: GuestMemory, workshop: Workshop, pace: Pace = USUAL_PACE) -> None:
         self._memory: Final = memory
         self._workshop: Final = workshop
         self.ram_size: Final = memory.size & layout.PAGE_MASK
@@ -115,6 +117,7 @@ class NativeCode:
         self.on_new_code: Final[list[Callable[[], None]]] = []
         """Called when lines or pages were marked, or op pages went: TLBs may be out of date."""
         self.interpretation: Interpretation | None = None
+        self.regions: Final = Regions(memory, workshop, self, pace)
         memory.on_code_write(self.drop)
         content = workshop.store.load(INTERPRETER.kind)
         if content is None:
@@ -125,7 +128,9 @@ class NativeCode:
     def look_again(self) -> None:
         """Take in what has been compiled."""
         for job, content in self._workshop.compiler.finished():
-            if content is not None and job == INTERPRETER:
+            if job != INTERPRETER:
+                self.regions.take(job, content)
+            elif content is not None:
                 self._begin(content)
 
     def _begin(self, content: bytes) -> None:
@@ -157,6 +162,7 @@ class NativeCode:
         """Forget what was derived from these bytes, which have changed."""
         if self.interpretation is None:
             return
+        self.regions.drop(gpa, length)
         undecoded = self.interpretation.undecoded
         first, last = gpa // PAGE, (gpa + length - 1) // PAGE
         for (page, _), start in self._pages.items():
@@ -169,6 +175,40 @@ class NativeCode:
     def restore(self, record: int, handler: int) -> None:
         """Give an op record, by its address, its handler back."""
         _POINTER.pack_into(self._arena, record - self._base, handler)
+
+    # What regions need (``OpPages``).
+
+    def looked_up(self, page: int, mode: int, least: int) -> Iterator[int]:
+        """Yield the instructions of a page that were looked up so often."""
+        start = self._pages.get((page, mode))
+        if start is not None:
+            records = self._arena[start : start + layout.RECORDS_SIZE]
+            for number, record in enumerate(layout.RECORD.iter_unpack(records)):
+                if record[-2] >= least:
+                    yield page + 4 * number
+
+    def replace(self, ra: int, mode: int, handler: int) -> None:
+        """Have a region entered at an instruction."""
+        self.supply(ra, mode)
+        offset = self._offset(ra, mode)
+        below = offset + layout.BELOW
+        self._arena[below : below + 8] = self._arena[offset : offset + 8]
+        _POINTER.pack_into(self._arena, offset, handler)
+        self.announce()
+
+    def reset(self, ra: int, mode: int) -> None:
+        """Have an instruction decoded anew."""
+        assert self.interpretation is not None
+        offset = self._offset(ra, mode)
+        self._arena[offset : offset + 8] = self.interpretation.undecoded
+
+    def has_breakpoint(self, page: int) -> bool:
+        """Tell whether execution has to stop somewhere in a page."""
+        return any(ea // PAGE == page // PAGE for ea in self._breakpoints)
+
+    def _offset(self, ra: int, mode: int) -> int:
+        """Return where in the arena an op record is, which exists."""
+        return self._pages[ra & layout.PAGE_MASK, mode] + (ra % PAGE << layout.RECORD_SHIFT)
 
     def _decode(self, ra: int, mode: int, start: int) -> None:
         """Fill in op records to the end of the basic block or page, or to one that is."""
@@ -231,7 +271,8 @@ class NativeCode:
         _POINTER.pack_into(self._table, _POINTER.size * row, address)
 
     def _forget(self) -> None:
-        """Let go of all op pages."""
+        """Let go of all op pages, and the regions in them."""
+        self.regions.forget()
         for page, mode in self._pages:
             self._enter(page, mode, 0)
         self._pages.clear()

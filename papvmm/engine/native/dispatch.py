@@ -123,6 +123,9 @@ def _lookup() -> Fragment:
     record = lookup.find()
     number = lookup.value(f"ptrtoint ptr {record} to i64")
     limit = lookup.value(f"add i64 {number}, %limit")
+    heat = lookup.beside(record, layout.HEAT)
+    warmer = lookup.value(f"add i32 {lookup.value(f'load i32, ptr {heat}')}, 1")
+    lookup.line(f"store i32 {warmer}, ptr {heat}")
     short = lookup.poll("%limit")
     lookup.go(record, limit)
     lookup.line(f"{short}:")
@@ -239,14 +242,11 @@ def _fill_store() -> str:
 def _forget() -> str:
     """Return the function that makes op records of bytes to be stored to undecoded ones.
 
-    It refuses while an op record is planted, and across pages.
+    It refuses across pages. A planted op record stays: the handler it replaces changes.
     """
     text = LlvmText()
-    refusals = []
-    planted = text.value(f"load ptr, ptr {text.field(layout.PLANTED)}")
-    refusals.append(text.fork(text.value(f"icmp eq ptr {planted}, null")))
     either = text.value("xor i64 %first, %last")
-    refusals.append(text.fork(text.value(f"icmp ult i64 {either}, {PAGE}")))
+    crossing = text.fork(text.value(f"icmp ult i64 {either}, {PAGE}"))
     number = text.value(f"lshr i64 %first, {PAGE_SHIFT}")
     table = text.value(f"load ptr, ptr {text.field(layout.OP_PAGES)}")
     row = text.beside(table, text.value(f"mul i64 {number}, {8 * layout.MODES}"))
@@ -264,8 +264,14 @@ def _forget() -> str:
         more = text.value(f"icmp ule i64 %next{mode}, {end}")
         text.line(f"br i1 {more}, label %{loop}, label %{after}")
         text.line(f"{after}:\nbr label %{none}\n{none}:")
-    text.line("ret i1 1")
-    text.lines += [f"{label}:\nret i1 0" for label in refusals]
+    planted = text.value(f"load ptr, ptr {text.field(layout.PLANTED)}")
+    nothing = text.fork(text.value(f"icmp ne ptr {planted}, null"))
+    handler = text.value(f"load ptr, ptr {planted}")
+    kept = text.fork(text.value(f"icmp eq ptr {handler}, @decode_me"))
+    text.line(f"store ptr @decode_me, ptr {text.field(layout.PLANTED + 8)}")
+    text.line(f"store ptr @budget_end, ptr {planted}")
+    text.line(f"br label %{kept}\n{kept}:\nbr label %{nothing}\n{nothing}:")
+    text.line(f"ret i1 1\n{crossing}:\nret i1 0")
     body = "\n".join(text.lines)
     head = "define internal preserve_mostcc i1 @forget(ptr %cpu, i64 %first, i64 %last) #1"
     return f"{head} {{\n{body}\n}}\n"

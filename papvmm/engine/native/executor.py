@@ -43,6 +43,8 @@ class NativeExecutor:
         self.state: Final = ArchState(memoryview(self._vcpu)[:STATE_SIZE])
         self._python: Final = PythonExecutor(self.state, memory, cache)
         self._enter: ctypes._FuncPointer | None = None
+        self._next_sample = 0
+        """The count at which to see again where execution is."""
         for field, value in (
             (layout.FLOOR, layout.STRETCH),
             (layout.RAM_BASE, memory.host_address),
@@ -82,21 +84,29 @@ class NativeExecutor:
         """Run until NOW is ``end``, or to the first exit."""
         q, enter = self._q, self._enter
         assert enter is not None
-        q[_DEADLINE], q[_MODE] = end, mode
-        while True:
-            left = end - q[_NOW]
-            if not left:
-                return Stop.BUDGET
-            enter(self._cpu, None, left * layout.UNIT)
+        q[_MODE] = mode
+        while (now := q[_NOW]) != end:
+            if now >= self._next_sample:
+                self._sample(mode)
+            part = min(end, self._next_sample)
+            q[_DEADLINE] = part
+            enter(self._cpu, None, (part - now) * layout.UNIT)
             if q[_PLANTED]:
                 self._code.restore(q[_PLANTED], q[_PLANTED + 1])
                 q[_PLANTED] = 0
-            q[_NOW] = end - q[_LEFT] // layout.UNIT
+            q[_NOW] = part - q[_LEFT] // layout.UNIT
             stop = q[_STOP]
-            if stop not in _INNER:
+            if stop in _INNER:
+                if q[_NOW] != end and not self._code.supply(q[_CIA], mode):
+                    return Stop.ODD
+            elif stop != Stop.BUDGET:
                 return _REASONS[stop]
-            if q[_NOW] != end and not self._code.supply(q[_CIA], mode):
-                return Stop.ODD
+        return Stop.BUDGET
+
+    def _sample(self, mode: int) -> None:
+        """See where execution is, and what has been compiled."""
+        self._code.look_again()
+        self._next_sample = self._q[_NOW] + self._code.regions.sample(self._q[_CIA], mode)
 
     def _is_ready(self) -> bool:
         """Tell whether there is an interpreter."""

@@ -1,6 +1,7 @@
 """Doing a compiler's jobs, wherever that is: the only caller of LLVM."""
 
 from papvmm.engine.native.interpreter import InterpreterSource
+from papvmm.engine.native.region_job import REGION, translate
 from papvmm.engine.native.workshop import INTERPRETER, Job
 
 
@@ -11,7 +12,11 @@ def perform(job: Job) -> bytes:
     """
     from papvmm.engine.native import codegen  # noqa: PLC0415 - who only asks needs no LLVM
 
-    if job.kind != INTERPRETER.kind:
-        raise ValueError(f"there is no job {job.kind!r}")
-    source = InterpreterSource()
-    return source.with_code(codegen.compile_handlers(source.text())).pack()
+    match job.kind:
+        case INTERPRETER.kind:
+            source = InterpreterSource()
+            return source.with_code(codegen.compile_handlers(source.text())).pack()
+        case kind if kind == REGION:
+            return translate(job.request, codegen.compile_regions)
+        case _:
+            raise ValueError(f"there is no job {job.kind!r}")

@@ -57,8 +57,12 @@ UNIT: Final = RECORD.size
 UNIT_SHIFT: Final = 5
 STRETCH: Final = RECORDS_SIZE
 """No path without a taken branch back, interpreted or translated, is longer."""
+BELOW: Final = RECORDS_SIZE + 8
+"""Where, from an op record on, the handler is that a region there replaced."""
 WIDE_SLOT: Final = 8
 SMALL_SLOT: Final = 16
+HEAT: Final = 24
+"""Where, in an op record, is counted how often it was looked up."""
 
 MODES: Final = 4
 

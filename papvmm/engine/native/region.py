@@ -1,0 +1,236 @@
+"""The region translator: the control flow within a page becomes one LLVM function.
+
+Registers are promoted: loaded when the region is entered, kept in stack slots that LLVM turns
+into values, and written back at every way out. Operand fields are numbers here, so walking a
+template specialises it.
+"""
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from papvmm.bits import M64, ones
+from papvmm.engine.lowering import Atom
+from papvmm.engine.native import layout
+from papvmm.engine.native.flow import Flow
+from papvmm.engine.native.lower import CONVENTION, PARAMETERS, LlvmLowering, tail_call
+from papvmm.engine.stops import Stop
+from papvmm.isa.ir import Exit, Immediate
+from papvmm.isa.operands import Operand, Register
+from papvmm.isa.state import CIA, ZERO_GPR, Cell
+from papvmm.memory.guest_memory import PAGE
+
+Slot: TypeAlias = tuple[Cell, int]
+
+GOES_ON: Final = 0
+"""Instead of a reason to stop: go on at CIA."""
+
+
+class Region(LlvmLowering):
+    """A region's function under construction."""
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__(little_endian=layout.is_little_endian(flow.mode))
+        self._flow: Final = flow
+        self._operands: Mapping[Operand, int] = {}
+        self._address = flow.page
+        self._known: dict[Slot, Atom] = {}
+        self._dirty: set[Slot] = set()
+        self._used: Final[dict[Slot, None]] = {}
+        self._written: Final[dict[Slot, None]] = {}
+        self._leader, self._left = flow.page, ""
+        self._exits: Final[list[tuple[str, Atom, int, Atom]]] = []
+        self._falls_through = True
+
+    def text(self, name: str) -> str:
+        """Return the function's definition."""
+        for leader in sorted(self._flow.leaders):
+            self._block(leader)
+        blocks, self.lines = self.lines, []
+        self._prologue()
+        self.lines += blocks
+        self._epilogue()
+        lines = "\n".join(self.lines)
+        return f"define {CONVENTION} @{name}{PARAMETERS} #0 {{\n{lines}\n}}\n"
+
+    # Blocks.
+
+    def _block(self, leader: int) -> None:
+        self.line(f"B{leader:x}:")
+        self._known, self._dirty = {}, set()
+        self._address, self._falls_through = leader, True
+        self._leader, self._left = leader, self.value("load i64, ptr %left")
+        while self._is_inner():
+            decoded, template = self._flow.code[self._address]
+            self._operands = decoded.operands
+            self.instruction(template)
+            self._address += 4
+        if self._falls_through:
+            self._save()
+            self._go(self._address, self.left())
+
+    def _is_inner(self) -> bool:
+        """Tell whether the next instruction belongs to the block."""
+        address, flow = self._address, self._flow
+        is_start = address == self._leader or address not in flow.leaders
+        return self._falls_through and address in flow.code and is_start
+
+    def immediate(self, op: Immediate) -> Atom:
+        return self._operands[op.operand] & ones(op.width)
+
+    def cia(self) -> Atom:
+        return self._address
+
+    def left(self, completed: int = 0) -> Atom:
+        count = (self._address - self._leader) // 4 + completed
+        return self.value(f"sub i64 {self._left}, {count * layout.UNIT}") if count else self._left
+
+    def filler(self, field: int) -> str:
+        return self.value(f"load ptr, ptr {self.field(field)}")
+
+    def get(self, register: Register) -> Atom:
+        slot = self._slot(register)
+        if register.operand is not None and slot[1] == ZERO_GPR:
+            return 0
+        value = self._known.get(slot)
+        if value is None:
+            self._used[slot] = None
+            value = self._known[slot] = self.load_cell(slot[0], _name(slot))
+        return value
+
+    def put(self, register: Register, value: Atom) -> None:
+        slot = self._slot(register)
+        if self._known.get(slot) != value:
+            self._known[slot] = value
+            self._dirty.add(slot)
+            self._written[slot] = None
+
+    def _slot(self, register: Register) -> Slot:
+        if register.operand is None:
+            return register.cell, register.element
+        return register.cell, register.element_for(self._operands[register.operand])
+
+    # Ends.
+
+    def stop_before(self, reason: Exit | Stop) -> None:
+        self._save()
+        self._exit(self._address, reason, self.left())
+
+    def go_on(self) -> None:
+        return
+
+    def branch(self, when: Atom, displacement: Atom) -> None:
+        assert isinstance(displacement, int)
+        self._end_block()
+        left = self.left(1)
+        untaken = self._fork_if_unknown(when)
+        self._go((self._address + displacement) & M64, left)
+        self._untaken(untaken, left)
+
+    def branch_to(self, when: Atom, address: Atom) -> None:
+        self._end_block()
+        left = self.left(1)
+        untaken = self._fork_if_unknown(when)
+        self._go_to(address, left)
+        self._untaken(untaken, left)
+
+    def leave(self, reason: Exit, address: Atom) -> None:
+        self._end_block()
+        self._exit(address, reason, self.left(reason.completes))
+
+    def _end_block(self) -> None:
+        self._falls_through = False
+        self._save()
+
+    def _fork_if_unknown(self, when: Atom) -> str | None:
+        return self.fork(when) if isinstance(when, str) else None
+
+    def _untaken(self, label: str | None, left: Atom) -> None:
+        if label is not None:
+            self.line(f"{label}:")
+            self._go(self._address + 4, left)
+
+    def _go(self, address: int, left: Atom) -> None:
+        """Go on at a known address, if the budget covers any way through when it goes back."""
+        if address not in self._flow.leaders:
+            self._exit(address, GOES_ON, left)
+            return
+        self.line(f"store i64 {left}, ptr %left")
+        short = self.poll(left) if address <= self._address else None
+        self.line(f"br label %B{address:x}")
+        if short:
+            self.line(f"{short}:")
+            self._exit(address, GOES_ON, left)
+
+    def _go_to(self, address: Atom, left: Atom) -> None:
+        """Go on at a computed address: perhaps where a call inside the region returns to."""
+        sites = sorted(self._flow.return_sites | self._flow.starts)
+        if sites:
+            self.line(f"store i64 {left}, ptr %left")
+            short = self.poll(left)
+            targets = " ".join(f"i64 {site}, label %B{site:x}" for site in sites)
+            self.line(f"switch i64 {address}, label %{short} [{targets}]")
+            self.line(f"{short}:")
+        self._exit(address, GOES_ON, left)
+
+    def _save(self) -> None:
+        """Store the registers changed in this block to their stack slots."""
+        for slot in sorted(self._dirty, key=_name):
+            self.store_cell(slot[0], _name(slot), self._known[slot])
+
+    def _exit(self, address: Atom, reason: int, left: Atom) -> None:
+        label = f"X{len(self._exits)}"
+        self._exits.append((label, address, int(reason), left))
+        self.line(f"br label %{label}")
+
+    # Ways in and out.
+
+    def _prologue(self) -> None:
+        """Load the registers, unless the budget may end within the region."""
+        for slot in self._used | self._written:
+            self.line(f"{_name(slot)} = alloca i{slot[0].size * 8}")
+        self.line("%left = alloca i64")
+        number = self.value("ptrtoint ptr %ip to i64")
+        left = self.value(f"sub i64 %limit, {number}")
+        here, short = self.label(), self.poll(left)
+        self.line(f"br label %{here}\n{short}:")
+        below = self.value(f"load ptr, ptr {self.beside('%ip', layout.BELOW)}")
+        self.line(tail_call(below, "%ip"))
+        self.line(f"{here}:\nstore i64 {left}, ptr %left")
+        for slot in self._used | self._written:
+            width = slot[0].size * 8
+            value = self.read(slot[0].at(slot[1]), width)
+            self.line(f"store i{width} {value}, ptr {_name(slot)}")
+        within = self.value(f"and i64 {number}, {layout.RECORDS_SIZE - 1}")
+        first, *others = sorted(self._flow.entries)
+        targets = " ".join(
+            f"i64 {address % PAGE << layout.RECORD_SHIFT}, label %B{address:x}"
+            for address in others
+        )
+        self.line(f"switch i64 {within}, label %B{first:x} [{targets}]")
+
+    def _epilogue(self) -> None:
+        """Write registers back, once for all exits, and look the next address up or stop."""
+        for label, *_ in self._exits:
+            self.line(f"{label}:\nbr label %out")
+        self.line("out:")
+        addresses = ", ".join(f"[{address}, %{label}]" for label, address, _, _ in self._exits)
+        reasons = ", ".join(f"[{reason}, %{label}]" for label, _, reason, _ in self._exits)
+        lefts = ", ".join(f"[{left}, %{label}]" for label, _, _, left in self._exits)
+        address = self.value(f"phi i64 {addresses}")
+        reason = self.value(f"phi i64 {reasons}")
+        left = self.value(f"phi i64 {lefts}")
+        for slot in self._written:
+            width = slot[0].size * 8
+            self.write(slot[0].at(slot[1]), self.value(f"load i{width}, ptr {_name(slot)}"), width)
+        self.write(CIA.offset, address)
+        stop = self.fork(self.value(f"icmp eq i64 {reason}, {GOES_ON}"))
+        lookup = self.value(f"load ptr, ptr {self.field(layout.LOOKUP)}")
+        self.line(tail_call(lookup, "poison", left))
+        self.line(f"{stop}:")
+        self.write(layout.STOP, reason)
+        self.write(layout.LEFT, left)
+        self.line("ret void")
+
+
+def _name(slot: Slot) -> str:
+    return f"%{slot[0].name}.{slot[1]}"

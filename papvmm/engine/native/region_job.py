@@ -1,0 +1,66 @@
+"""Regions on their way: what the compiler is asked for, and what it answers."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from papvmm.engine.native.flow import explore
+from papvmm.engine.native.lower import PRELUDE
+from papvmm.engine.native.machine_code import MachineCode
+from papvmm.engine.native.region import Region
+from papvmm.memory.guest_memory import PAGE
+
+REGION: Final = "region"
+FUNCTION: Final = "region"
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRequest:
+    """A page's address, mode and bytes, where to start, and which lines to leave alone."""
+
+    page: int
+    mode: int
+    words: bytes
+    starts: Sequence[int]
+    avoided: Sequence[int]
+
+    def pack(self) -> bytes:
+        """Return everything as bytes."""
+        fields = [self.page, self.mode, list(self.starts), list(self.avoided)]
+        return self.words + json.dumps(fields).encode()
+
+    def name(self) -> str:
+        """Return the name to keep the answer under: it depends on the page and its bytes."""
+        digest = sha256(self.words + f"{self.page} {self.mode}".encode()).hexdigest()
+        return f"{REGION}-{digest[:32]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """A region's code; where it can be entered, and which instructions it has."""
+
+    entries: Sequence[int]
+    covered: frozenset[int]
+    offset: int
+    text: bytes
+
+
+def translate(request: bytes, compile_text: Callable[[str], MachineCode]) -> bytes:
+    """Translate a packed request, with a compiler, to a packed ``Translated``."""
+    page, mode, starts, avoided = json.loads(request[PAGE:])
+    flow = explore(page, mode, request[:PAGE], starts, frozenset(avoided))
+    entries, offset, text = sorted(flow.entries), 0, b""
+    if entries:
+        code = compile_text(PRELUDE + Region(flow).text(FUNCTION))
+        offset, text = code.offsets[FUNCTION], code.text
+    header = json.dumps([entries, sorted(flow.code), offset]).encode()
+    return len(header).to_bytes(8, "little") + header + text
+
+
+def unpack(content: bytes) -> Translated:
+    """Return what ``translate`` made bytes of."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    entries, covered, offset = json.loads(content[8:end])
+    return Translated(entries, frozenset(covered), offset, content[end:])
