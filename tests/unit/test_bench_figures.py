@@ -66,7 +66,7 @@ broken: QEMU: exit code 1: no"""
 def bars(svg: str) -> list[tuple[str, float, float]]:
     """Class, left and right edge of every bar."""
     found = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)" height="15" rx="2"'
-                       r' class="(own|foreign)">', svg)  # fmt: skip
+                       r' class="(fine|bad)">', svg)  # fmt: skip
     return [(name, float(x), float(x) + float(width)) for x, width, name in found]
 
 
@@ -81,8 +81,8 @@ def test_a_bar_leads_from_the_line_at_one_to_the_faster_side():
 
     (half, twice, _mean) = bars(svg)
 
-    assert half[0] == "own"
-    assert twice[0] == "foreign"
+    assert half[0] == "fine"
+    assert twice[0] == "bad"
     assert half[2] == pytest.approx(one, abs=0.02)
     assert twice[1] == pytest.approx(one, abs=0.02)
     assert one - half[1] == pytest.approx(twice[2] - one, abs=0.03)

@@ -20,6 +20,9 @@ FIGURES: Final = 64.0
 """Room beside the longest bar for its figure."""
 
 WIDTH: Final = 2 * MARGIN + LABELS + 2 * FIGURES + PLOT
+HALO: Final = "paint-order:stroke;stroke:var(--paper);stroke-width:4px"
+"""Keeps a figure readable where it crosses a line of the scale."""
+
 TOP: Final = 128.0
 STEP: Final = 25.0
 BAR: Final = 15.0
@@ -121,11 +124,11 @@ def _bar(axis: Axis, y: float, name: str, ratio: float) -> Iterator[Node]:
     yield node("text", name, x=MARGIN + 12, y=y + 12, class_=f"mono{strong}")
     yield node(
         "rect", x=min(one, end), y=y, width=abs(end - one), height=BAR, rx=2,
-        class_="own" if left else "foreign",
+        class_="fine" if left else "bad",
     )  # fmt: skip
     yield node(
         "text", significant(ratio), x=end - 6 if left else end + 6, y=y + 12,
-        text_anchor="end" if left else "start", class_=f"small{strong}",
+        text_anchor="end" if left else "start", class_=f"small{strong}", style=HALO,
     )  # fmt: skip
 
 
