@@ -41,3 +41,12 @@ def mask(first: int, last: int) -> int:
 def rotl(value: int, amount: int, width: int) -> int:
     """Rotate the low ``width`` bits of ``value`` left."""
     return ((value << amount) | (value >> (width - amount))) & ones(width)
+
+
+def permute(a: int, b: int, control: int) -> int:
+    """Return 16 bytes, each of the 32 of a and b that the low bits of a control byte choose.
+
+    Bytes are numbered from the most significant: 0 is the first of ``a``, 16 that of ``b``.
+    """
+    table = (a << 128 | b).to_bytes(32) * 8
+    return int.from_bytes(control.to_bytes(16).translate(table))

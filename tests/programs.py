@@ -111,6 +111,8 @@ class Program:
                 self.state.write(CTR, value)
             case "lr":
                 self.state.write(LR, value)
+            case _ if name.startswith("vs"):
+                self.state.set_vsr(int(name[2:]), value)
             case _:
                 self.state.write(GPR, value, int(name[1:]))
 

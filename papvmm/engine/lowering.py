@@ -15,6 +15,7 @@ from papvmm.isa.ir import (
     ExitIf,
     Get,
     Immediate,
+    Lanes,
     Load,
     Now,
     Op,
@@ -49,12 +50,9 @@ class Lowering(ABC):
         """Append one op and return its value."""
         match op:
             case Pure(_, _, refs):
-                args = [values[ref] for ref in refs]
-                same = unchanged(op, args)
-                if same is not None:
-                    return args[same]
-                numbers = [arg for arg in args if isinstance(arg, int)]
-                return fold(op, numbers) if len(numbers) == len(args) else self.pure(op, args)
+                return self._folded(op, [values[ref] for ref in refs])
+            case Lanes(_, _, refs):
+                return self.lanes(op, [values[ref] for ref in refs])
             case Get(_, register):
                 return self.get(register)
             case Const(_, value):
@@ -73,9 +71,21 @@ class Lowering(ABC):
                 return self.compare_exchange(op, values)
         return 0
 
+    def _folded(self, op: Pure, args: list[Atom]) -> Atom:
+        """Append a pure op, unless its value is known or that of an argument."""
+        same = unchanged(op, args)
+        if same is not None:
+            return args[same]
+        numbers = [arg for arg in args if isinstance(arg, int)]
+        return fold(op, numbers) if len(numbers) == len(args) else self.pure(op, args)
+
     @abstractmethod
     def pure(self, op: Pure, args: list[Atom]) -> Atom:
         """Append a pure op."""
+
+    @abstractmethod
+    def lanes(self, op: Lanes, args: list[Atom]) -> Atom:
+        """Append a lane op, whose arguments may all be numbers."""
 
     @abstractmethod
     def immediate(self, op: Immediate) -> Atom:

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from papvmm.isa.decode import Decoded, decode
-from papvmm.isa.operands import BD, BO, RS, RT
+from papvmm.isa.operands import BD, BO, RS, RT, Kind
 from papvmm.isa.sprs import SPRS
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def disassemble(word: int, cia: int = 0) -> str:
         if corrected is not None:
             return corrected
     for instruction in _capstone().disasm(word.to_bytes(4), cia):
-        return f"{instruction.mnemonic} {instruction.op_str}".rstrip()
+        operands = _vsrs(instruction.op_str, decoded)
+        return f"{instruction.mnemonic} {operands}".rstrip()
     return plain(word)
 
 
@@ -62,6 +63,13 @@ def _odd_branch(decoded: Decoded) -> str | None:
     always = 0b10100
     is_odd = decoded.operands[BO] & always == always or decoded.operands[BD] == 0
     return show(decoded) if is_odd else None
+
+
+def _vsrs(operands: str, decoded: Decoded | None) -> str:
+    """Name VSR 32 and above as the assembler does: Capstone writes v0 for vs32."""
+    if decoded is None or all(op.kind is not Kind.VSR for op in decoded.operands):
+        return operands
+    return re.sub(r"\bv(\d+)", lambda vr: f"vs{32 + int(vr[1])}", operands)
 
 
 CORRECTED: Final[dict[str, Callable[[Decoded], str | None]]] = {

@@ -1,6 +1,16 @@
-"""Facilities that a guest's kernel switches on and off, by their numbers in the Power ISA."""
+"""Facilities that a guest's kernel switches on and off, in FSCR and in MSR."""
 
 from enum import IntEnum
+
+from papvmm.isa.msr import MSR_FP, MSR_VEC, MSR_VSX
+
+
+class Unit(IntEnum):
+    """A facility that MSR governs in every state, by its bit there."""
+
+    FP = MSR_FP
+    VECTOR = MSR_VEC
+    VSX = MSR_VSX
 
 
 class Facility(IntEnum):

@@ -16,8 +16,8 @@ from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Final, NewType, TypeAlias, TypeVar, get_args
 
-from papvmm.bits import mask, ones, rotl, signed
-from papvmm.isa.facilities import Facility
+from papvmm.bits import mask, ones, permute, rotl, signed
+from papvmm.isa.facilities import Facility, Unit
 from papvmm.isa.operands import Operand, Register
 
 Ref = NewType("Ref", int)
@@ -73,6 +73,13 @@ class Exit(IntEnum):
         return cls(FACILITY_BASE + facility)
 
 
+UNAVAILABLE: Final = {
+    Unit.FP: Exit.FP_UNAVAILABLE,
+    Unit.VECTOR: Exit.VECTOR_UNAVAILABLE,
+    Unit.VSX: Exit.VSX_UNAVAILABLE,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Const:
     """A number known when the template is traced."""
@@ -111,6 +118,19 @@ class Pure:
     code: str
     args: tuple[Ref, ...]
     of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """A pure function of each ``lane`` bits of its arguments, which are as wide as the result.
+
+    Where a comparison holds, all bits of the lane are one.
+    """
+
+    width: int
+    code: str
+    args: tuple[Ref, ...]
+    lane: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +189,9 @@ class ExitIf:
     reason: Exit
 
 
-Op: TypeAlias = Pure | Get | Const | Immediate | Load | Store | Cia | Now | CompareExchange | ExitIf
+Op: TypeAlias = (
+    Pure | Lanes | Get | Const | Immediate | Load | Store | Cia | Now | CompareExchange | ExitIf
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +291,7 @@ PURE: Final[dict[str, Callable[..., int]]] = {
     "sext": lambda n, a: signed(a, n),
     "select": lambda _, c, a, b: a if c else b,
     "mask": lambda _, a, b: mask(a, b),
+    "permute": lambda _, a, b, c: permute(a, b, c),
 }
 """What each pure op computes, from the width of its last argument and its arguments.
 
@@ -279,6 +302,18 @@ Shift amounts are below the width and divisors are not zero: descriptions see to
 def fold(op: Pure, args: Sequence[int]) -> int:
     """Evaluate a pure op on numbers."""
     return PURE[op.code](op.of, *args) & ones(op.width)
+
+
+COMPARISONS: Final = ("eq", "ult", "slt")
+
+
+def lanes(code: str, width: int, lane: int, *args: int) -> int:
+    """Evaluate a lane op on numbers."""
+    result, fill = 0, ones(lane) if code in COMPARISONS else 1
+    for shift in range(0, width, lane):
+        value = PURE[code](lane, *(arg >> shift & ones(lane) for arg in args))
+        result |= (value * fill & ones(lane)) << shift
+    return result
 
 
 _NEUTRAL: Final = {"add": 0, "sub": 0, "or": 0, "xor": 0, "shl": 0, "lshr": 0, "ashr": 0, "rotl": 0}
@@ -327,8 +362,9 @@ def _lines(template: Template) -> Iterator[str]:
 
 def _line(number: int, op: Op, show: Callable[[Ref], str]) -> str:
     match op:
-        case Pure(width, code, args):
-            return f"%{number}:{width} = {code} {', '.join(map(show, args))}"
+        case Pure(width, code, args) | Lanes(width, code, args):
+            lane = f"/{op.lane}" if isinstance(op, Lanes) else ""
+            return f"%{number}:{width} = {code}{lane} {', '.join(map(show, args))}"
         case Get(width, register):
             return f"%{number}:{width} = {register}"
         case Immediate(width, operand):

@@ -52,6 +52,7 @@ CELLS: Final = {
             ("purr_offset", 64, 1), ("spurr_offset", 64, 1), ("vtb_offset", 64, 1),
             ("ic_offset", 64, 1), ("lpcr", 64, 1), ("darn_seed", 64, 1), ("darn_count", 64, 1),
             *((name.lower(), width, 1) for name, width in STORED.items()),
+            ("fpscr", 64, 1), ("vscr", 32, 1), ("vsr", 64, 128),
             ("cr", 1, 32), ("so", 1, 1), ("ov", 1, 1), ("ov32", 1, 1),
             ("ca", 1, 1), ("ca32", 1, 1), ("reserve_size", 8, 1), ("external", 1, 1),
         )
@@ -69,6 +70,10 @@ OV: Final = CELLS["ov"]
 OV32: Final = CELLS["ov32"]
 CA: Final = CELLS["ca"]
 CA32: Final = CELLS["ca32"]
+FPSCR: Final = CELLS["fpscr"]
+VSCR: Final = CELLS["vscr"]
+VSR: Final = CELLS["vsr"]
+"""VSR n: its low doubleword is element 2n, its high one, FPR n if n < 32, element 2n + 1."""
 RESERVE_EA: Final = CELLS["reserve_ea"]
 RESERVE_SIZE: Final = CELLS["reserve_size"]
 """Bytes the reservation covers: 1, 2, 4, 8 or 16; 0 if there is none."""
@@ -176,6 +181,15 @@ class ArchState:
             self.doublewords[(cell.offset >> 3) + index] = value & (1 << cell.width) - 1
         else:
             self.buffer[cell.offset + index] = value & (1 << cell.width) - 1
+
+    def vsr(self, number: int) -> int:
+        """Return a VSR, 128 bits; VR n is VSR n + 32."""
+        return self.read(VSR, 2 * number + 1) << 64 | self.read(VSR, 2 * number)
+
+    def set_vsr(self, number: int, value: int) -> None:
+        """Set a VSR."""
+        self.write(VSR, value >> 64, 2 * number + 1)
+        self.write(VSR, value, 2 * number)
 
     @property
     def cr(self) -> int:

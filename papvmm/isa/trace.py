@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from papvmm.bits import ones
-from papvmm.isa.facilities import Facility
+from papvmm.isa.facilities import Facility, Unit
 from papvmm.isa.ir import (
+    UNAVAILABLE,
     Branch,
     BranchTo,
     Cia,
@@ -21,6 +22,7 @@ from papvmm.isa.ir import (
     ExitIf,
     Get,
     Immediate,
+    Lanes,
     Leave,
     Load,
     Next,
@@ -31,12 +33,13 @@ from papvmm.isa.ir import (
     Store,
     Template,
     fold,
+    lanes,
     refs,
     renumber,
     unchanged,
 )
-from papvmm.isa.operands import OE, Kind, Operand, Rc, Register
-from papvmm.isa.state import CR, FSCR, GPR, OV, OV32, SO, Cell
+from papvmm.isa.operands import HIGH, LOW, OE, Kind, Operand, Rc, Register
+from papvmm.isa.state import CR, FPSCR, FSCR, GPR, MSR, OV, OV32, SO, Cell
 from papvmm.isa.value import BadDescription, Value
 
 Place: TypeAlias = Operand | Register | Cell
@@ -67,18 +70,31 @@ class Trace:
     def __getitem__(self, place: Place) -> Value:
         if isinstance(place, Operand) and place.kind is Kind.IMMEDIATE:
             return self._value(Immediate(64, place))
+        if isinstance(place, Operand) and place.kind in QUADWORDS:
+            high, low = (self[place.offset(half)].zext(128) for half in (HIGH, LOW))
+            return (high << 64) | low
         register = _register(place)
         if register in self._writes:
             raise BadDescription(f"{register} is read after it was written")
         return self._value(Get(register.cell.width, register))
 
     def __setitem__(self, place: Place, value: Value) -> None:
+        if isinstance(place, Operand) and place.kind in QUADWORDS:
+            self[place.offset(HIGH)] = (value >> 64).trunc(64)
+            self[place.offset(LOW)] = value.trunc(64)
+            return
+        if isinstance(place, Operand) and place.kind is Kind.FPR:
+            self[place.offset(LOW - HIGH)] = self.const(0)
         register = _register(place)
         if register in self._writes:
             raise BadDescription(f"{register} is written twice")
         if value.width != register.cell.width:
             raise BadDescription(f"{register} has {register.cell.width} bits, not {value.width}")
         self._writes[register] = value.ref
+
+    def number(self, operand: Operand) -> Value:
+        """Return the number in an operand field, whatever it stands for."""
+        return self._value(Immediate(64, operand))
 
     def static(self, operand: Operand) -> int:
         """Return the number of a static operand; 0 if the instruction lacks it."""
@@ -158,6 +174,16 @@ class Trace:
             available = self[FSCR] & facility.fscr_bit
             self.exit_if(available.eq(0), Exit.unavailable(facility))
 
+    def exit_unless_on(self, unit: Unit) -> None:
+        """Stop before this instruction if MSR denies ``unit``."""
+        self.exit_if((self[MSR] & unit).eq(0), UNAVAILABLE[unit])
+
+    def exit_unless_on_for(self, vsr: Operand, low: Unit, high: Unit) -> None:
+        """Stop if MSR denies the unit of this VSR: ``low`` for VSR 0 to 31, else ``high``."""
+        is_high = (self.number(vsr) >> 5).ne(0)
+        self.exit_if(~is_high & (self[MSR] & low).eq(0), UNAVAILABLE[low])
+        self.exit_if(is_high & (self[MSR] & high).eq(0), UNAVAILABLE[high])
+
     # What several instructions do in the same way.
 
     def set_cr_field(self, field: Operand | None, lt: Value, gt: Value, eq: Value) -> None:
@@ -171,6 +197,12 @@ class Trace:
         if not self.sf:
             result = result.trunc(32)
         self.set_cr_field(None, result.slt(0), result.coerce(0).slt(result), result.eq(0))
+
+    def _record_float(self) -> None:
+        """Set CR1 to FX, FEX, VX and OX, as Rc=1 asks where no GPR is the target."""
+        fpscr = self.pending(FPSCR)
+        for element in range(4):
+            self[Register(CR, None, 4 + element)] = fpscr.bit(32 + element)
 
     def overflow(self, ov: Value, ov32: Value) -> None:
         """Set OV, OV32 and the sticky SO, if OE=1."""
@@ -187,8 +219,11 @@ class Trace:
     def finish(self, name: str) -> Template:
         """Apply Rc, drop unused values and return the template."""
         if self.static(Rc):
-            result = next(ref for register, ref in self._writes.items() if register.cell is GPR)
-            self.record(Value(self, result, 64))
+            results = [ref for register, ref in self._writes.items() if register.cell is GPR]
+            if results:
+                self.record(Value(self, results[0], 64))
+            else:
+                self._record_float()
         return _prune(Template(name, tuple(self._ops), tuple(self._writes.items()), self._end))
 
     def pure(self, code: str, width: int, *args: Value) -> Value:
@@ -201,6 +236,15 @@ class Trace:
             return args[same]
         known = [number for number in numbers if number is not None]
         return self.const(fold(op, known), width) if len(known) == len(args) else self._value(op)
+
+    def lanes(self, code: str, lane: int, *args: Value) -> Value:
+        """Record a lane op, or fold it."""
+        width = args[0].width
+        ops = [self._ops[arg.ref] for arg in args]
+        known = [op.value for op in ops if isinstance(op, Const)]
+        if len(known) == len(args):
+            return self.const(lanes(code, width, lane, *known), width)
+        return self._value(Lanes(width, code, tuple(arg.ref for arg in args), lane))
 
     def _value(self, op: Op) -> Value:
         ref = self._known.get(op)
@@ -223,6 +267,7 @@ def _register(place: Place) -> Register:
             return place.offset(0)
 
 
+QUADWORDS: Final = (Kind.VR, Kind.VSR)
 EFFECTS: Final = (Load, Store, CompareExchange, ExitIf)
 
 

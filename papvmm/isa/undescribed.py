@@ -6,27 +6,11 @@ The tables list the extended opcodes that a POWER9 has (Power ISA v3.0B, Book I,
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 from papvmm.bits import field
-from papvmm.isa.ir import Exit
-from papvmm.isa.msr import MSR_FP, MSR_VEC, MSR_VSX
-
-
-class Unit(IntEnum):
-    """A facility that MSR governs, by its bit there."""
-
-    FP = MSR_FP
-    VECTOR = MSR_VEC
-    VSX = MSR_VSX
-
-
-UNAVAILABLE: Final = {
-    Unit.FP: Exit.FP_UNAVAILABLE,
-    Unit.VECTOR: Exit.VECTOR_UNAVAILABLE,
-    Unit.VSX: Exit.VSX_UNAVAILABLE,
-}
+from papvmm.isa.facilities import Unit
+from papvmm.isa.ir import UNAVAILABLE, Exit
 
 
 @dataclass(frozen=True, slots=True)

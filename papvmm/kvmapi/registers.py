@@ -25,6 +25,7 @@ from papvmm.isa.state import (
     PURR_OFFSET,
     SPURR_OFFSET,
     TB_OFFSET,
+    VSR,
     VTB_OFFSET,
     Cell,
 )
@@ -84,15 +85,17 @@ def _area(name: str, number: int, bits: int, kind: Area) -> Register:
     return Register(name, number, bits, get, put, kind)
 
 
-def _cell(name: str, number: int, bits: int, cell: Cell | None = None) -> Register:
+def _cell(
+    name: str, number: int, bits: int, cell: Cell | None = None, element: int = 0
+) -> Register:
     """Make the row of a register that is a cell, by default the one of its name."""
     stored = cell or CELLS[name.lower()]
 
     def get(vcpu: Vcpu) -> Payload:
-        return (vcpu.state.read(stored),)
+        return (vcpu.state.read(stored, element),)
 
     def put(vcpu: Vcpu, payload: Payload) -> None:
-        vcpu.state.write(stored, payload[0])
+        vcpu.state.write(stored, payload[0], element)
 
     return Register(name, number, bits, get, put)
 
@@ -122,16 +125,17 @@ def _running(name: str, number: int, now: Callable[[int], int], offset: Cell) ->
     return Register(name, number, 64, get, put)
 
 
-def _absent(name: str, number: int, bits: int) -> Register:
-    """Make the row of a register that guests don't have yet: KVM's answer without a facility."""
+def _vsr(name: str, number: int, vsr: int) -> Register:
+    """Make the row of a VSR, which a little-endian host stores low doubleword first."""
 
-    def get(_vcpu: Vcpu) -> Payload:
-        raise OneRegError(errno.ENXIO, f"there is no {name}: floating point is not built")
+    def get(vcpu: Vcpu) -> Payload:
+        return vcpu.state.read(VSR, 2 * vsr), vcpu.state.read(VSR, 2 * vsr + 1)
 
-    def put(_vcpu: Vcpu, _payload: Payload) -> None:
-        raise OneRegError(errno.ENXIO, f"there is no {name}: floating point is not built")
+    def put(vcpu: Vcpu, payload: Payload) -> None:
+        vcpu.state.write(VSR, payload[0], 2 * vsr)
+        vcpu.state.write(VSR, payload[1], 2 * vsr + 1)
 
-    return Register(name, number, bits, get, put)
+    return Register(name, number, 128, get, put)
 
 
 def _get_hior(_vcpu: Vcpu) -> Payload:
@@ -198,11 +202,11 @@ def _rows() -> Iterator[Register]:
     for index in range(6):
         yield _cell(f"PMC{index + 1}", 0x18 + index, 32)
     for index in range(32):
-        yield _absent(f"FPR{index}", 0x20 + index, 64)
-        yield _absent(f"VR{index}", 0x40 + index, 128)
-        yield _absent(f"VSR{index}", 0x60 + index, 128)
-    yield _absent("FPSCR", 0x80, 64)
-    yield _absent("VSCR", 0x81, 32)
+        yield _cell(f"FPR{index}", 0x20 + index, 64, VSR, 2 * index + 1)
+        yield _vsr(f"VR{index}", 0x40 + index, 32 + index)
+        yield _vsr(f"VSR{index}", 0x60 + index, index)
+    yield _cell("FPSCR", 0x80, 64)
+    yield _cell("VSCR", 0x81, 32)
     yield _area("VPA_ADDR", 0x82, 64, Area.VPA)
     yield _area("VPA_SLB", 0x83, 128, Area.SLB_SHADOW)
     yield _area("VPA_DTL", 0x84, 128, Area.DTL)

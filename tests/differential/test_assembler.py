@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from papvmm.isa.decode import lookup
 from papvmm.isa.disasm import disassemble
 from papvmm.isa.encode import assemble, encode
-from papvmm.isa.operands import BH, BO, FXM1, SPR, Operand
+from papvmm.isa.operands import BH, BO, FXM1, SPR, Kind, Operand
 from papvmm.isa.spec import INSTRUCTIONS
 from papvmm.isa.sprs import SPRS
 from tests.strategies import operand_numbers
@@ -184,8 +185,15 @@ def of_capstone(word: int) -> str | None:
             number -= 1 << 64 if number >> 63 else 0
             number -= 0 if word & 2 else CIA
             return f"{instruction.mnemonic} {instruction.op_str[: target.start()]}{number}"
-        return f"{instruction.mnemonic} {instruction.op_str}"
+        return f"{instruction.mnemonic} {vsrs_named(word, instruction.op_str)}"
     return None
+
+
+def vsrs_named(word: int, operands: str) -> str:
+    """Capstone calls VSR 32 and above v0 and above, also where an operand is a VSR."""
+    if all(operand.kind is not Kind.VSR for operand in lookup(word).operands):
+        return operands
+    return re.sub(r"\bv(\d+)", lambda vr: f"vs{32 + int(vr[1])}", operands)
 
 
 @settings(max_examples=500, deadline=None)
@@ -204,6 +212,8 @@ def test_capstones_text_is_the_same_word(word):
         (0x429F0005, "bcl 20,31,4"),
         (0x40800000, "bc 4,0,0"),
         (0x7C632378, "or r3, r3, r4"),
+        (0xF16E5496, "xxlor vs11, vs46, vs42"),
+        (0x10222404, "vand v1, v2, v4"),
         (0xE0830010, "lq 4,16(3)"),
         (0x12345678, ".long 0x12345678"),
     ],

@@ -141,7 +141,6 @@ async def test_a_register_is_set_and_got_by_name_and_by_number(path):
         ({"id": "VPA_DTL", "value": [DTL]}, "EFAULT"),
         ({"id": 0x1030_0000_0000_FFFF, "value": [0]}, "EINVAL"),
         ({"id": "NO_SUCH_REGISTER", "value": [0]}, "EINVAL"),
-        ({"id": "FPR0", "value": [0]}, "ENXIO"),
     ],
 )
 async def test_what_one_reg_refuses_names_the_errno(path, arguments, errno):

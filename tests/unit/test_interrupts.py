@@ -225,6 +225,7 @@ def test_an_unavailable_facility_is_named_in_fscr():
 
 
 FADD, VAND, XXLXOR = 0xFC22182A, 0x10222404, 0xF0421496
+VADDUBM, XVADDDP = 0x1022_2000, 0xF022_2300
 
 
 @pytest.mark.parametrize(("word", "at"), [(FADD, 0x800), (VAND, 0xF20), (XXLXOR, 0xF40)])
@@ -237,8 +238,8 @@ def test_a_unit_that_is_off_is_unavailable(word, at):
     assert seen(program, SRR0, SRR1) == (CODE, SUPERVISOR)
 
 
-@pytest.mark.parametrize("word", [FADD, VAND, XXLXOR])
-def test_a_unit_that_is_on_is_not_built_yet(word):
+@pytest.mark.parametrize("word", [VADDUBM, XVADDDP])
+def test_what_a_unit_that_is_on_can_not_do_yet_is_not_built(word):
     program = Program("nop", msr=MSR_FP | MSR_VEC | MSR_VSX)
     program.memory.store_be(CODE, 4, word)
 

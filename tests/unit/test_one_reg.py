@@ -8,12 +8,14 @@ from papvmm.errors import BadInput
 from papvmm.isa.state import (
     CELLS,
     DEC_EXPIRY,
+    FPSCR,
     IC_OFFSET,
     LPCR,
     PSSCR,
     PURR_OFFSET,
     STATE_SIZE,
     TB_OFFSET,
+    VSCR,
     VTB_OFFSET,
 )
 from papvmm.kvmapi.one_reg import get_one_reg, register_id, register_name, set_one_reg
@@ -39,7 +41,10 @@ IDS = {
     "PMC1": 0x1020_0000_0000_0018,
     "PMC6": 0x1020_0000_0000_001D,
     "FPR31": 0x1030_0000_0000_003F,
+    "FPR0": 0x1030_0000_0000_0020,
     "VR0": 0x1040_0000_0000_0040,
+    "VR7": 0x1040_0000_0000_0047,
+    "VSR0": 0x1040_0000_0000_0060,
     "VSR31": 0x1040_0000_0000_007F,
     "FPSCR": 0x1030_0000_0000_0080,
     "VSCR": 0x1020_0000_0000_0081,
@@ -280,17 +285,39 @@ def test_the_decrementers_expiry_is_in_the_guests_time_base():
     assert vcpu.state.read(DEC_EXPIRY) == 0x1234
 
 
-@pytest.mark.parametrize("name", ["FPR0", "FPR31", "VR7", "VSR31", "FPSCR", "VSCR"])
-def test_registers_of_facilities_that_are_not_built(name):
+def test_a_vsr_is_in_the_order_of_a_little_endian_hosts_memory():
     vcpu = Partition().caller
-    reg_id = register_id(name)
 
-    with pytest.raises(OneRegError) as get:
-        get_one_reg(vcpu, reg_id)
-    with pytest.raises(OneRegError) as put:
-        set_one_reg(vcpu, reg_id, (0, 0))
+    set_one_reg(vcpu, IDS["VSR31"], (0x0706_0504_0302_0100, 0x0F0E_0D0C_0B0A_0908))
 
-    assert (get.value.errno, put.value.errno) == (errno.ENXIO, errno.ENXIO)
+    assert vcpu.state.vsr(31) == 0x0F0E_0D0C_0B0A_0908_0706_0504_0302_0100
+    assert get_one_reg(vcpu, IDS["FPR31"]) == (0x0F0E_0D0C_0B0A_0908,)
+
+
+def test_a_fpr_is_the_high_doubleword_of_its_vsr():
+    vcpu = Partition().caller
+    set_one_reg(vcpu, IDS["VSR0"], (1, 2))
+
+    set_one_reg(vcpu, IDS["FPR0"], (3,))
+
+    assert get_one_reg(vcpu, IDS["VSR0"]) == (1, 3)
+
+
+def test_vrs_are_the_upper_vsrs():
+    vcpu = Partition().caller
+
+    set_one_reg(vcpu, IDS["VR7"], (1, 2))
+
+    assert vcpu.state.vsr(39) == 2 << 64 | 1
+
+
+@pytest.mark.parametrize(("name", "cell"), [("FPSCR", FPSCR), ("VSCR", VSCR)])
+def test_status_and_control_registers_of_fp_and_vmx(name, cell):
+    vcpu = Partition().caller
+
+    set_one_reg(vcpu, IDS[name], (0x1_0001,))
+
+    assert vcpu.state.read(cell) == 0x1_0001
 
 
 def test_a_vcpu_is_compatible_with_what_it_is():

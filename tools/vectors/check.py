@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
-from papvmm.bits import M64, ones
+from papvmm.bits import ones
 from papvmm.engine.engine import Engine
 from papvmm.engine.exits import Breakpoint, BudgetSpent, NotBuilt
 from papvmm.errors import BadInput
@@ -182,7 +182,7 @@ class Checker:
             if name not in seen:
                 yield f"there is no register {name}"
                 continue
-            mask = vector.masks.get(name, M64) & ones(width(name))
+            mask = vector.masks.get(name, ones(128)) & ones(width(name))
             if (seen[name] ^ value) & mask:
                 yield f"{name} is {seen[name]:#x}, should be {value & ones(width(name)):#x}"
         if cause != vector.interrupt:
@@ -204,6 +204,8 @@ def write(state: ArchState, name: str, value: int) -> bool:
         setattr(state, name, value)
     elif name.startswith("gpr"):
         state.write(CELLS["gpr"], value, int(name[3:]))
+    elif name.startswith("vsr"):
+        state.set_vsr(int(name[3:]), value)
     elif name in CELLS:
         state.write(CELLS[name], value)
     else:
@@ -214,6 +216,7 @@ def write(state: ArchState, name: str, value: int) -> bool:
 def registers(state: ArchState) -> dict[str, int]:
     """Return everything a program can see, by the names that vectors use."""
     seen = {f"gpr{n}": state.read(CELLS["gpr"], n) for n in range(33)}
+    seen |= {f"vsr{n}": state.vsr(n) for n in range(64)}
     seen |= {"cr": state.cr, "xer": state.xer}
     seen |= {
         name: state.read(cell)
@@ -225,4 +228,6 @@ def registers(state: ArchState) -> dict[str, int]:
 
 def width(name: str) -> int:
     """Return how many bits a register has: QEMU's VRSAVE has 64, the ISA's 32."""
+    if name.startswith("vsr"):
+        return 128
     return CELLS[name].width if name in CELLS else 64

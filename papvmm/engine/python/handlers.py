@@ -155,9 +155,7 @@ def _element(operand: Operand, number: str, beside: int) -> str:
     match operand.kind:
         case Kind.GPR_OR_ZERO:
             return f"({number} or {ZERO_GPR})"
-        case Kind.CR_FIELD:
-            return f"4 * {number} + {beside}"
         case Kind.GPR if beside:
             return f"({number} + {beside}) % {ZERO_GPR}"
         case _:
-            return number
+            return f"{operand.stride} * {number} + {beside}"

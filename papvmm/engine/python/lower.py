@@ -18,6 +18,7 @@ from papvmm.isa.ir import (
     Branch,
     BranchTo,
     CompareExchange,
+    Lanes,
     Leave,
     Load,
     Next,
@@ -57,6 +58,7 @@ PURE: Final[dict[str, str]] = {
     "sext": "({0} ^ {h}) - {h} & {m}",
     "select": "{1} if {0} else {2}",
     "mask": "mask({0}, {1})",
+    "permute": "permute({0}, {1}, {2})",
 }
 """Python for each pure op: n the argument width, h its sign bit, m a mask of the result.
 
@@ -180,6 +182,9 @@ class PythonLowering(Lowering):
                 return f"({expression(op, [self.temporary(a), b])})"
             case _:
                 return f"({expression(op, args)})"
+
+    def lanes(self, op: Lanes, args: list[Atom]) -> Atom:
+        return f"lanes({op.code!r}, {op.width}, {op.lane}, {', '.join(map(str, args))})"
 
     def _flip(self, atom: Atom, width: int) -> Atom:
         """Return a value to compare as unsigned that orders as ``atom`` does as signed."""

@@ -19,7 +19,7 @@ from papvmm.engine.stops import Stop
 from papvmm.isa.decode import Decoded
 from papvmm.isa.ir import ExitIf, Immediate, Template
 from papvmm.isa.operands import Operand, Register
-from papvmm.isa.state import CIA, NOW, ZERO_GPR, Cell
+from papvmm.isa.state import CIA, GPR, NOW, ZERO_GPR, Cell
 
 TraceFunction: TypeAlias = Callable[[memoryview, memoryview, memoryview, bytearray, int], int]
 """Runs at most so many instructions, given the state as doublewords and as bytes, RAM and the
@@ -109,7 +109,7 @@ class TraceSource(PythonLowering):
         return f"(now + done + {self._count})"
 
     def get(self, register: Register) -> Atom:
-        if register.operand is not None and self._index(register) == ZERO_GPR:
+        if register.cell is GPR and self._index(register) == ZERO_GPR:
             return 0
         return self.place(register)
 
