@@ -15,7 +15,9 @@ from papvmm.isa.operands import Kind
 from papvmm.isa.spec import INSTRUCTIONS
 from papvmm.isa.state import SRR0, VSCR
 from papvmm.isa.undescribed import facility_of
-from tests.programs import CODE, DATA, Program
+from tests.programs import CODE, DATA, NATIVE, REGIONS, Program
+
+pytestmark = pytest.mark.usefixtures("every_engine")
 
 ON = MSR_FP | MSR_VEC | MSR_VSX
 A = 0x0011_2233_4455_6677_8899_AABB_CCDD_EEFF
@@ -77,7 +79,7 @@ def test_what_an_instruction_asks_for_is_what_the_opcode_tables_say(instruction)
         ("lxvl 33,3,4", MSR_FP | MSR_VSX, 0xF20),
     ],
 )
-@pytest.mark.parametrize("hot", [0, 1000])
+@pytest.mark.parametrize("hot", [0, 1000, NATIVE, REGIONS])
 def test_a_unit_that_is_off_is_an_interrupt_before_anything_happens(text, msr, vector, hot):
     program = Program(f"nop; {text}", msr=msr, hot=hot, r3=1 << 40, vs1=A, vs33=B)
     program.processor.breakpoints.update(Interrupt)
@@ -110,8 +112,9 @@ def test_a_fpr_that_is_written_has_nothing_below_it():
     assert run("lfd 16,0(3)", r3=DATA, vs16=A).state.vsr(16) == 0
 
 
-def test_vsr_16_is_no_zero_register():
-    assert run("mtctr 4; xxlor 3,16,16; bdnz -4", hot=1, r4=50, vs16=A).state.vsr(3) == A
+@pytest.mark.parametrize("hot", [1, REGIONS])
+def test_vsr_16_is_no_zero_register(hot):
+    assert run("mtctr 4; xxlor 3,16,16; bdnz -4", hot=hot, r4=50, vs16=A).state.vsr(3) == A
 
 
 # Single format in storage.
@@ -308,11 +311,12 @@ def test_extended_mnemonics_of_vectors(extended, plain):
     assert assemble(extended) == assemble(plain)
 
 
-def test_a_unit_that_goes_off_stops_hot_code_too():
+@pytest.mark.parametrize("hot", [1, REGIONS])
+def test_a_unit_that_goes_off_stops_hot_code_too(hot):
     program = Program(
         "mtctr 4; xxlor 3,16,16; bdnz -4; mfmsr 5; rldicl 5,5,40,1; rotldi 5,5,24; mtmsrd 5;"
         "li 4,50; b -32",
-        msr=ON, hot=1, r4=50, vs16=A,
+        msr=ON, hot=hot, r4=50, vs16=A,
     )  # fmt: skip
     program.processor.breakpoints.update(Interrupt)
 

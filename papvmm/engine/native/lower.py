@@ -13,11 +13,13 @@ from papvmm.engine.lowering import Atom, Lowering
 from papvmm.engine.native import layout
 from papvmm.engine.stops import Stop
 from papvmm.isa.ir import (
+    COMPARISONS,
     Branch,
     BranchTo,
     CompareExchange,
     Exit,
     ExitIf,
+    Lanes,
     Leave,
     Load,
     Next,
@@ -34,8 +36,8 @@ FILLER: Final = "preserve_mostcc i64"
 PRELUDE: Final = "\n".join(
     (
         *(f"declare i{n} @llvm.fshl.i{n}(i{n}, i{n}, i{n})" for n in (32, 64)),
-        *(f"declare i{n} @llvm.ctlz.i{n}(i{n}, i1)" for n in (32, 64)),
-        *(f"declare i{n} @llvm.ctpop.i{n}(i{n})" for n in (8, 32, 64)),
+        *(f"declare i{n} @llvm.ctlz.i{n}(i{n}, i1)" for n in (32, 64, 128)),
+        *(f"declare i{n} @llvm.ctpop.i{n}(i{n})" for n in (8, 32, 64, 128)),
         *(f"declare i{n} @llvm.bswap.i{n}(i{n})" for n in (16, 32, 64, 128)),
         '!0 = !{!"branch_weights", i32 100000, i32 1}',
         'attributes #0 = { nounwind "no-jump-tables"="true" }',
@@ -67,7 +69,9 @@ PURE: Final[dict[str, str]] = {
     "sext": "sext i{of} {0} to i{n}",
     "select": "select i1 {0}, i{n} {1}, i{n} {2}",
 }
-"""LLVM for each pure op but ``mask``, which decoding always computes."""
+"""LLVM for each pure op but ``mask``, which decoding always computes, and ``permute``."""
+VECTOR: Final = "<16 x i8>"
+EACH_BYTE: Final = int.from_bytes(bytes([1] * 16))
 
 
 def is_lowered(template: Template) -> bool:
@@ -116,7 +120,48 @@ class LlvmText:
 
     def pure(self, op: Pure, args: list[Atom]) -> Atom:
         """Append a pure op."""
+        if op.code == "permute":
+            return self._permute(*args)
         return self.value(PURE[op.code].format(*args, n=op.width, of=op.of))
+
+    def lanes(self, op: Lanes, args: list[Atom]) -> Atom:
+        """Append a lane op."""
+        count = op.width // op.lane
+        vector = f"<{count} x i{op.lane}>"
+        vectors = [self.value(f"bitcast i{op.width} {arg} to {vector}") for arg in args]
+        on_vectors = PURE[op.code].replace("i{n}", vector).replace("i{of}", vector)
+        result = self.value(on_vectors.format(*vectors))
+        if op.code in COMPARISONS:
+            result = self.value(f"sext <{count} x i1> {result} to {vector}")
+        return self.value(f"bitcast {vector} {result} to i{op.width}")
+
+    def _permute(self, a: Atom, b: Atom, control: Atom) -> Atom:
+        """Append a choice of 16 bytes; LLVM numbers the bytes of a vector from the other end."""
+        first, second = (self.value(f"bitcast i128 {arg} to {VECTOR}") for arg in (a, b))
+        if isinstance(control, int):
+            numbers = [byte & 31 ^ 15 for byte in control.to_bytes(16, "little")]
+            mask = ", ".join(f"i32 {number}" for number in numbers)
+            both = f"{VECTOR} {first}, {VECTOR} {second}"
+            chosen = self.value(f"shufflevector {both}, <16 x i32> <{mask}>")
+        else:
+            within = self.value(f"xor i128 {control}, {EACH_BYTE * 15}")
+            of_a, of_b = (self._chosen(vector, within) for vector in (first, second))
+            shifted = self.value(f"shl i128 {control}, 3")
+            signs = self.value(f"bitcast i128 {shifted} to {VECTOR}")
+            is_b = self.value(f"icmp slt {VECTOR} {signs}, zeroinitializer")
+            chosen = self.value(f"select <16 x i1> {is_b}, {VECTOR} {of_b}, {VECTOR} {of_a}")
+        return self.value(f"bitcast {VECTOR} {chosen} to i128")
+
+    def _chosen(self, vector: str, numbers: str) -> str:
+        """Append the choice of bytes by the low four bits of their numbers."""
+        low = self.value(f"and i128 {numbers}, {EACH_BYTE * 15}")
+        indexes = self.value(f"bitcast i128 {low} to {VECTOR}")
+        chosen = "poison"
+        for place in range(16):
+            index = self.value(f"extractelement {VECTOR} {indexes}, i32 {place}")
+            byte = self.value(f"extractelement {VECTOR} {vector}, i8 {index}")
+            chosen = self.value(f"insertelement {VECTOR} {chosen}, i8 {byte}, i32 {place}")
+        return chosen
 
     def beside(self, address: str, offset: Atom) -> str:
         """Return the address ``offset`` bytes after another."""

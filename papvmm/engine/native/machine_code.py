@@ -1,6 +1,6 @@
 """Machine code that needs no linker, out of the ELF objects that LLVM writes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final
@@ -9,19 +9,28 @@ _HEADER: Final = Struct("<40xQ10xHHH")
 """Offset of the section headers, their size and number, and which names them."""
 _SECTION: Final = Struct("<IIQQQQIIQQ")
 _SYMBOL: Final = Struct("<IBBHQQ")
-_ALLOCATED: Final = 2
+_RELOCATION: Final = Struct("<QIIq")
+_DISTANCE: Final = Struct("<i")
 _SYMBOLS: Final = 2
-_RELOCATIONS: Final = (4, 9)
+_RELOCATIONS: Final = 4
+_RELATIVE: Final = 2
+"""R_X86_64_PC32: the distance from the field to the symbol, plus the addend."""
 _FUNCTION: Final = 2
+_CONSTANTS: Final = ".rodata"
+_ALIGNMENT: Final = 64
+"""No vector constant asks for more."""
 
 
 class NotSelfContained(ValueError):
-    """An object refers to something outside its text."""
+    """An object refers to something outside its text and constants."""
 
 
 @dataclass(frozen=True, slots=True)
 class MachineCode:
-    """Position-independent code and where in it functions are."""
+    """Position-independent code with its constants, and where in it functions are.
+
+    It must be placed at a multiple of 64.
+    """
 
     text: bytes
     offsets: Mapping[str, int]
@@ -31,22 +40,45 @@ class MachineCode:
 class _Section:
     name: str
     kind: int
-    flags: int
     content: bytes
     link: int
     target: int
 
 
 def machine_code(elf: bytes) -> MachineCode:
-    """Return the text of an x86-64 ELF object and its functions; it must need no linking."""
+    """Return the text and constants of an x86-64 ELF object; it must need no others."""
     sections = list(_sections(elf))
     texts = [n for n, s in enumerate(sections) if s.name == ".text"]
     if len(texts) != 1:
         raise NotSelfContained("there is no single .text")
     (text,) = texts
+    code = bytearray(sections[text].content)
+    places = {text: 0}
+    for number, section in enumerate(sections):
+        if section.name.startswith(_CONSTANTS):
+            code += bytes(-len(code) % _ALIGNMENT)
+            places[number] = len(code)
+            code += section.content
     for section in sections:
-        if section.kind in _RELOCATIONS and section.target == text and section.content:
-            raise NotSelfContained(f"{len(section.content) // 24} relocations")
+        if section.kind == _RELOCATIONS and section.target in places:
+            if section.target != text:
+                raise NotSelfContained("a constant is an address")
+            _relocate(code, section, sections[section.link].content, places)
+    return MachineCode(bytes(code), _functions(sections, text))
+
+
+def _relocate(
+    code: bytearray, relocations: _Section, symbols: bytes, places: Mapping[int, int]
+) -> None:
+    """Fill in how far constants are from the code that uses them."""
+    for at, kind, number, addend in _RELOCATION.iter_unpack(relocations.content):
+        _, _, _, where, value, _ = _SYMBOL.unpack_from(symbols, number * _SYMBOL.size)
+        if kind != _RELATIVE or where not in places:
+            raise NotSelfContained(f"a relocation of kind {kind}")
+        _DISTANCE.pack_into(code, at, places[where] + value + addend - at)
+
+
+def _functions(sections: Sequence[_Section], text: int) -> dict[str, int]:
     offsets = {}
     for section in sections:
         if section.kind == _SYMBOLS:
@@ -54,15 +86,15 @@ def machine_code(elf: bytes) -> MachineCode:
             for name, info, _, where, value, _ in _SYMBOL.iter_unpack(section.content):
                 if info & 15 == _FUNCTION and where == text:
                     offsets[_name(names, name)] = value
-    return MachineCode(sections[text].content, offsets)
+    return offsets
 
 
 def _sections(elf: bytes) -> Iterator[_Section]:
     start, size, count, naming = _HEADER.unpack_from(elf)
     headers = [_SECTION.unpack_from(elf, start + size * n) for n in range(count)]
     names = elf[headers[naming][4] :]
-    for name, kind, flags, _, offset, length, link, target, _, _ in headers:
-        yield _Section(_name(names, name), kind, flags, elf[offset : offset + length], link, target)
+    for name, kind, _, _, offset, length, link, target, _, _ in headers:
+        yield _Section(_name(names, name), kind, elf[offset : offset + length], link, target)
 
 
 def _name(names: bytes, start: int) -> str:

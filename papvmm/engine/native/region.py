@@ -16,7 +16,7 @@ from papvmm.engine.native.lower import CONVENTION, PARAMETERS, LlvmLowering, tai
 from papvmm.engine.stops import Stop
 from papvmm.isa.ir import Exit, Immediate
 from papvmm.isa.operands import Operand, Register
-from papvmm.isa.state import CIA, ZERO_GPR, Cell
+from papvmm.isa.state import CIA, GPR, ZERO_GPR, Cell
 from papvmm.memory.guest_memory import PAGE
 
 Slot: TypeAlias = tuple[Cell, int]
@@ -89,7 +89,7 @@ class Region(LlvmLowering):
 
     def get(self, register: Register) -> Atom:
         slot = self._slot(register)
-        if register.operand is not None and slot[1] == ZERO_GPR:
+        if register.operand is not None and slot == (GPR, ZERO_GPR):
             return 0
         value = self._known.get(slot)
         if value is None:

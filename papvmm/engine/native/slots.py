@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final, TypeAlias
 
-from papvmm.bits import M64, mask
+from papvmm.bits import M64, mask, permute
 from papvmm.engine.python.lower import expression
 from papvmm.isa.binding import plan
 from papvmm.isa.decode import extraction
@@ -40,7 +40,7 @@ def source(template: Template) -> str:
 @cache
 def filler(source: str) -> Filler:
     """Compile a filler."""
-    fill: Filler = eval(f"lambda word: ({source})", {"mask": mask})
+    fill: Filler = eval(f"lambda word: ({source})", {"mask": mask, "permute": permute})
     return fill
 
 
@@ -51,5 +51,5 @@ def _small(slot: Register | int, known: dict[int, str]) -> str:
     index = extraction(slot.operand)
     if slot.operand.kind is Kind.GPR_OR_ZERO:
         index = f"({index} or {ZERO_GPR})"
-    scale = slot.cell.size * (4 if slot.operand.kind is Kind.CR_FIELD else 1)
+    scale = slot.cell.size * slot.operand.stride
     return f"({slot.cell.offset} + {index} * {scale})"
