@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from papvmm.cli.exit_codes import ExitCode
+from papvmm.cli.options import read_file
 from papvmm.errors import BadInput
 from papvmm.machine.areas_script import Script, difference, parse_script, run_script
 
@@ -48,7 +49,7 @@ def run(args: Namespace) -> int:
 
 def _scripts(path: Path) -> Iterator[Script]:
     try:
-        data = path.read_bytes()
+        data = read_file(str(path)).data
         text = (gzip.decompress(data) if data.startswith(_GZIP) else data).decode()
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror or error}") from error

@@ -45,7 +45,7 @@ def run(args: Namespace) -> int:
         print(listing())
         return ExitCode.DONE
     demonstration = DEMONSTRATIONS[args.name]()
-    exhibit = run_loop(perform(demonstration, carry, tell))
+    exhibit = run_loop(lambda: perform(demonstration, carry, tell))
     tell("")
     write_files(args.out, exhibit)
     if args.json:
@@ -89,7 +89,7 @@ def write_files(directory: Path, exhibit: Exhibit) -> None:
         (directory / "report.html").write_text(text, encoding="utf-8")
         (directory / "demo.svg").write_text(picture(exhibit), encoding="utf-8")
     except OSError as error:
-        raise BadInput(f"the report can't be written: {error}") from error
+        raise BadInput(f"the report can't be written: {error.filename}: {error.strerror}") from None
 
 
 def paint_for_stdout() -> Paint:

@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
 
 MEANINGS: Final = {
     ExitCode.DONE: "done: the guest powered off, or the command succeeded",
-    ExitCode.FINDING: "a finding: corruption, a difference, a failed test",
+    ExitCode.FINDING: "a finding: corruption, a difference, a failed test; or output was lost",
     ExitCode.USAGE: "the command line is wrong",
     ExitCode.GUEST_RESET: "the guest asked for a reset, and -action reboot=shutdown was given",
     ExitCode.VCPU_CRASH: "a vcpu or its host crashed, or met an instruction that is not built",

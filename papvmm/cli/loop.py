@@ -1,18 +1,19 @@
 """The event loop of the process: uvloop where it is installed, asyncio's own elsewhere."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from importlib.util import find_spec
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def run_loop(main: Coroutine[None, None, T]) -> T:
-    """Run a coroutine to its end."""
-    if find_spec("uvloop") is None:
-        return asyncio.run(main)
-    import uvloop  # noqa: PLC0415 - optional
+def run_loop(main: Callable[[], Coroutine[None, None, T]]) -> T:
+    """Run the coroutine that ``main`` makes to its end."""
+    factory = None
+    if find_spec("uvloop") is not None:
+        import uvloop  # noqa: PLC0415 - optional
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main())

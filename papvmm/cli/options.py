@@ -1,11 +1,14 @@
 """Options that several commands take, in QEMU's spellings, and how their values are read."""
 
+import math
 import re
+import stat
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from papvmm.bits import M64
 from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
 from papvmm.errors import BadInput, BadUsage
 from papvmm.machine.config import File, OnReboot, parse_size
@@ -14,6 +17,8 @@ from papvmm.machine.config import File, OnReboot, parse_size
 def read_file(path: str) -> File:
     """Read a file that the user named; BadInput says in one line why it can't be read."""
     try:
+        if stat.S_ISCHR(Path(path).stat().st_mode):
+            raise BadInput(f"{path} is a device, which may have no end: copy it to a file")
         return File(path, Path(path).read_bytes())
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
@@ -73,11 +78,25 @@ def reboot_action(text: str) -> OnReboot:
 
 
 def number(text: str) -> int:
-    """Read a number in C notation."""
+    """Read an unsigned number of 64 bits: decimal, or with 0x, 0o or 0b before it."""
     try:
-        return int(text, 0)
+        value = int(text, 0)
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is no number") from None
+    if not 0 <= value <= M64:
+        raise ArgumentTypeError(f"{text} is not between 0 and 2^64 - 1")
+    return value
+
+
+def seconds(text: str) -> float:
+    """Read a time in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise ArgumentTypeError(f"{text!r} is no number of seconds")
+    return value
 
 
 def one_of(what: str, *known: str) -> Callable[[str], str]:

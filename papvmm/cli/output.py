@@ -17,12 +17,15 @@ PIECE: Final = 512
 class Output:
     """Writes to a file descriptor; ``hold`` is told when it is full, and when it is not.
 
-    ``gone`` is called, once, when nobody will read any more: what comes then is dropped.
+    ``lost`` is called, once, with the error that keeps anybody from reading any more: what comes
+    then is dropped.
     """
 
-    def __init__(self, hold: Callable[[bool], None], gone: Callable[[], None], fd: int = 1) -> None:
+    def __init__(
+        self, hold: Callable[[bool], None], lost: Callable[[OSError], None], fd: int = 1
+    ) -> None:
         self._hold: Final = hold
-        self._gone: Final = gone
+        self._lost: Final = lost
         self._fd: Final = fd
         self._left: Final = bytearray()
         self._open = True
@@ -64,8 +67,8 @@ class Output:
         try:
             while self._left and select.select((), (self._fd,), (), 0)[1]:
                 del self._left[: os.write(self._fd, self._left[:PIECE])]
-        except BrokenPipeError:
+        except OSError as error:
             self._open = False
             self._left.clear()
-            self._gone()
+            self._lost(error)
         return not self._left

@@ -57,7 +57,7 @@ def add_host_arguments(parser: ArgumentParser) -> None:
     add("-serial", type=options.one_of("a console", "stdio", "mon:stdio", "none"),
         default="stdio", help="stdio or none")  # fmt: skip
     add("-name", metavar="TEXT", default="", help="a name for the guest, for people")
-    add("--timeout", type=float, metavar="SECONDS", help="stop after this much host time")
+    add("--timeout", type=options.seconds, metavar="SECONDS", help="stop after this much host time")
 
 
 def add_machine_arguments(parser: ArgumentParser) -> None:
@@ -114,7 +114,7 @@ def run(args: Namespace) -> int:
 def run_guest(guest: Guest, args: Namespace) -> int:
     """Run a guest to its end, connected as the host arguments say."""
     qmp = None if args.qmp is None else parse_address(args.qmp)
-    outcome = run_loop(_run(guest, args, qmp))
+    outcome = run_loop(lambda: _run(guest, args, qmp))
     return explain(outcome, guest)
 
 
@@ -126,7 +126,7 @@ def complain(line: str) -> None:
 def complain_of(refusals: tuple[Refusal, ...]) -> None:
     """Say which areas a reset could not take back."""
     for refusal in refusals:
-        print(f"papvmm: {refusal}", file=sys.stderr)
+        complain(str(refusal))
 
 
 def give_up(machine: Machine, output: Output, why: str) -> None:
@@ -135,11 +135,20 @@ def give_up(machine: Machine, output: Output, why: str) -> None:
     output.close()
 
 
+def lose_output(machine: Machine, error: OSError) -> None:
+    """Shut down because nobody can have the guest's output; a reader that left knows that."""
+    if not isinstance(error, BrokenPipeError):
+        complain(f"the guest's output: {error.strerror}")
+    machine.quit("stdout")
+
+
 async def _run(guest: Guest, args: Namespace, qmp: QmpAddress | None) -> Outcome:
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
-        output = Output(lambda held: machine.hold(held=held), lambda: machine.quit("stdout"))
-        console = Console(guest.console.feed, output, lambda: machine.quit("console"))
+        output = Output(
+            lambda held: machine.hold(held=held), lambda error: lose_output(machine, error)
+        )
+        console = Console(guest.console, output, lambda: machine.quit("console"))
         machine = Machine(guest, attended=qmp is not None, pace=console.is_terminal)
         await stack.enter_async_context(machine)
         guest.door.tracer.subscribe(MachineReset, lambda _: complain_of(guest.refusals))

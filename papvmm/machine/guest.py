@@ -14,10 +14,12 @@ from papvmm.devices.rtc import Rtc
 from papvmm.devices.vty import Vty
 from papvmm.engine.exits import Breakpoint, BudgetSpent, Crash, ExitReason, NotBuilt, PaprHcall
 from papvmm.engine.inputs import decrementer_due, end_slice
+from papvmm.errors import HostCrash
 from papvmm.isa.state import CIA, MSR, NOW, TB_OFFSET
 from papvmm.machine.config import AreasOnReset, File, MachineConfig, OnReboot
 from papvmm.machine.outcome import (
     GuestReset,
+    HostCrashed,
     NoProgress,
     Outcome,
     Panicked,
@@ -135,13 +137,16 @@ class Guest:
     def advance(self, until: int) -> Outcome | None:
         """Let the vcpu whose turn it is run up to virtual time ``until`` (a count), at most.
 
-        Return early at the end of its turn, and, if ``heed``, at its next guest exit. What
-        ends or stops the machine is returned; None means that all goes on.
+        Return early at the end of its turn, and, if ``heed`` is set, at its next guest exit.
+        What ends or stops the machine is returned; None means that all goes on.
         """
         scheduler, vcpu = self.scheduler, self.caller
         while (most := min(scheduler.left, until - self.clock.count)) > 0:
             if self.inside is None:
-                self._enter(vcpu)
+                try:
+                    self._enter(vcpu)
+                except HostCrash as crash:
+                    return HostCrashed(str(crash))
             reason = self._run(vcpu, most)
             match reason:
                 case BudgetSpent():

@@ -4,7 +4,7 @@ It drives the same guest that the asynchronous machine drives, through the same 
 exits; only nobody else is served meanwhile.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, overload
 
@@ -152,9 +152,13 @@ class Machine:
         """KVM_GET_ONE_REG by id or name; OneRegError has the errno of a refusal."""
         return get_one_reg(self._guest.vcpus[vcpu], _id(register))
 
-    def one_reg_set(self, vcpu: int, register: int | str, *values: int) -> None:
-        """KVM_SET_ONE_REG by id or name; OneRegError has the errno of a refusal."""
-        set_one_reg(self._guest.vcpus[vcpu], _id(register), values)
+    def one_reg_set(self, vcpu: int, register: int | str, *value: int | Sequence[int]) -> None:
+        """KVM_SET_ONE_REG by id or name; OneRegError has the errno of a refusal.
+
+        What ``one_reg_get`` returns is a value; its numbers may be arguments of their own, too.
+        """
+        payload = [n for part in value for n in ((part,) if isinstance(part, int) else part)]
+        set_one_reg(self._guest.vcpus[vcpu], _id(register), tuple(payload))
 
     def on_hypercall(self, listener: Callable[[HcallDone], None]) -> Callable[[], None]:
         """Call ``listener`` after every hypercall; the returned function ends that."""

@@ -6,7 +6,7 @@ from mmap import mmap
 from struct import Struct
 from typing import Final
 
-from papvmm.errors import PapvmmError
+from papvmm.errors import BadUsage, PapvmmError
 
 _BE: Final = {1: Struct(">B"), 2: Struct(">H"), 4: Struct(">I"), 8: Struct(">Q")}
 _LE: Final = {1: Struct("<B"), 2: Struct("<H"), 4: Struct("<I"), 8: Struct("<Q")}
@@ -41,7 +41,7 @@ class GuestMemory:
     __slots__ = ("_mapping", "_on_code_write", "code", "host_address", "ram", "size")
 
     def __init__(self, size: int) -> None:
-        self._mapping: Final = mmap(-1, size)
+        self._mapping: Final = _mapped(size)
         self.size: Final = size
         self.ram: Final = memoryview(self._mapping)
         self.host_address: Final = ctypes.addressof(ctypes.c_char.from_buffer(self._mapping))
@@ -102,3 +102,12 @@ class GuestMemory:
     def _check(self, gpa: int, length: int) -> None:
         if not self.holds(gpa, length):
             raise OutOfRange(gpa, length)
+
+
+def _mapped(size: int) -> mmap:
+    try:
+        return mmap(-1, size)
+    except OSError as error:
+        raise BadUsage(
+            f"the host has no {size >> 20} MiB of RAM to give: {error.strerror}"
+        ) from None

@@ -139,7 +139,7 @@ def outcome_text(outcome: Outcome) -> str:
         case VcpuCrashed(vcpu_id, cia, why, _):
             return f"vcpu{vcpu_id} crashed at {cia:#x}: {why}"
         case HostCrashed(why):
-            return why
+            return f"the host crashed: {why}"
         case NoProgress():
             return "every vcpu waits for ever"
         case Quit(why) | Paused(why):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from enum import Enum
+from shlex import quote, split
 from textwrap import shorten, wrap
 from typing import Final, TypeAlias
 
@@ -225,7 +226,7 @@ def _first_bad_write(result: Result) -> Iterator[str]:
 def _command(command: str) -> Iterator[str]:
     """Break a command into lines as a shell allows."""
     line, label = "", "run it"
-    for word in command.split(" "):
+    for word in map(quote, split(command)):
         if line and LEFT + len(line) + len(word) + 3 > WIDTH:
             yield _labelled(label, f"{line} \\")
             line, label = "", ""

@@ -9,7 +9,7 @@ from papvmm import Machine
 from papvmm.errors import BadInput, BadUsage
 from papvmm.isa.encode import assemble
 from papvmm.kvmapi.registers import OneRegError
-from papvmm.machine.outcome import Paused, PoweredOff, VcpuCrashed
+from papvmm.machine.outcome import HostCrashed, Paused, PoweredOff, VcpuCrashed
 
 IMAGES = files("papvmm").joinpath("images")
 LITTLE_ENDIAN = 1 << 63 | 1
@@ -104,6 +104,17 @@ def test_one_reg_works_by_name_and_by_id():
     assert refused.value.errno == errno.EINVAL
 
 
+def test_a_register_of_two_doublewords_is_set_by_two_numbers_or_by_what_was_got():
+    machine = Machine(memory="1M", smp=2)
+    for vcpu in (0, 1):
+        machine.one_reg_set(vcpu, "VPA_ADDR", 0x8000)
+    machine.one_reg_set(0, "VPA_DTL", 0x9000, 480)
+
+    machine.one_reg_set(1, "VPA_DTL", machine.one_reg_get(0, "VPA_DTL"))
+
+    assert machine.one_reg_get(1, 0x1040000000000084) == (0x9000, 480)
+
+
 def test_listeners_see_hypercalls_entries_and_hypervisor_writes_until_they_leave():
     machine = little_endian("li 3,0xE8", "li 4,0", "sc 1", "b -12")
     machine.one_reg_set(0, "VPA_ADDR", 0x30000)
@@ -122,6 +133,16 @@ def test_listeners_see_hypercalls_entries_and_hypervisor_writes_until_they_leave
         (0x30009, "lppaca.old_status"), (0x30100, "lppaca.yield_count"),
     ]  # fmt: skip
     assert all(write.registration.door == "ONE_REG" for write in writes)
+
+
+def test_a_crash_of_the_host_is_an_outcome_like_any_other():
+    machine = Machine(memory="16M", hv="kvm-3.6")
+    machine.load(IMAGES / "oops.elf")
+
+    outcome = machine.run(max_instructions=1_000_000)
+
+    assert isinstance(outcome, HostCrashed)
+    assert "kvm-3.6 initialised the VPA of vcpu 0 after it was unregistered" in outcome.why
 
 
 def test_a_crash_says_where():

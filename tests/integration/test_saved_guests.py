@@ -221,6 +221,16 @@ def test_a_reset_after_the_restore_loads_the_kernel_it_would_have_loaded(tmp_pat
     assert copy.image.locate(copy.image.entry) == guest.image.locate(guest.image.entry)
 
 
+def test_whatever_a_machine_may_be_made_from_is_carried_along(tmp_path):
+    largest = (1 << 64) - 1
+    guest, _ = booted(
+        "hello-be.elf", seed=largest, reset_dtl_len=largest, kernel_addr=largest,
+        memory_size=16 << 20, vcpus=64, hv="papr", hv_page=65536, append="a 'b' \u00e4",
+    )  # fmt: skip
+
+    assert restored(guest, tmp_path).config == guest.config
+
+
 def test_a_restored_guest_can_be_saved_again(tmp_path):
     guest, _ = booted("smp.elf", vcpus=2)
     run_to_exit(guest, 20_000)

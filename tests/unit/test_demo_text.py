@@ -13,7 +13,7 @@ from tests.played_reboot import played_exhibit
 
 GOLDEN = Path(__file__).parent / "golden" / "demo.txt"
 EXHIBIT = played_exhibit()
-WHY = "the host crashed: " + "a null pointer " * 8
+WHY = "a null pointer " * 8
 CRASHED = replace(EXHIBIT, harmed=replace(EXHIBIT.harmed, outcome=HostCrashed(WHY)))
 COMMAND = (
     "papvmm run -m 16 -smp 2 --areas-on-reset keep --next-kernel papvmm-demo/kernel-b.elf"
@@ -45,6 +45,14 @@ def test_the_command_can_be_pasted_into_a_shell():
     lines = drawn().partition("run it")[2].split("\\\n")
 
     assert " ".join(" ".join(lines).split()) == COMMAND
+
+
+def test_an_argument_with_blanks_stays_on_its_line():
+    kernel = "'o with blanks/" + "kernel " * 7 + "b.elf'"
+
+    text = draw(EXHIBIT, "report.html", f"papvmm run --next-kernel {kernel} kernel-a.elf", plain)
+
+    assert kernel in text
 
 
 def test_a_crash_of_the_host_is_the_verdict():

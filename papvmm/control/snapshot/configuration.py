@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from papvmm.bits import M64
 from papvmm.control.snapshot.members import Members
 from papvmm.control.strict_json import Json, Object
 from papvmm.machine.config import (
@@ -76,12 +77,12 @@ def configuration(saved: Members, files: Mapping[str, bytes], accel: str) -> Mac
             for index, name in enumerate(saved.texts("next_kernels"))
             if (kernel := file(NEXT_KERNEL.format(index), name)) is not None
         ),
-        kernel_addr=saved.number("kernel_addr", most=MOST_MEMORY),
+        kernel_addr=saved.number("kernel_addr", most=M64),
         areas_on_reset=saved.choice("areas_on_reset", AreasOnReset),
-        reset_dtl_len=saved.number("reset_dtl_len", most=MOST_MEMORY),
+        reset_dtl_len=saved.number("reset_dtl_len", most=M64),
         on_reboot=saved.choice("on_reboot", OnReboot),
         slice_counts=saved.number("slice_counts", most=MOST_INSTRUCTIONS, least=1),
-        seed=saved.number("seed", most=MOST_INSTRUCTIONS),
+        seed=saved.number("seed", most=M64),
         rtc_base=saved.number("rtc_base", most=LATEST, least=-LATEST),
     )
     saved.done()
