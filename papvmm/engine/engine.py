@@ -32,7 +32,8 @@ class Engine(Protocol):
     def run(self, budget: int) -> ExitReason:
         """Complete exactly ``budget`` instructions, unless something stops the vcpu first.
 
-        A breakpoint at the very first instruction does not stop a run that starts there.
+        A breakpoint at the very first instruction does not stop a run that starts there, unless
+        the run before ended with a hypercall.
         Interrupts are taken before an instruction of the run, never after its last.
         """
         ...

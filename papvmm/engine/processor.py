@@ -74,6 +74,8 @@ class Processor:
         self._fruitless = 0
         self._interrupted_at = -1
         """Interrupts since an instruction was completed in this run, and NOW at the latest."""
+        self._called = False
+        """The last run ended with a hypercall, so nobody has stopped at CIA yet."""
 
     @property
     def state(self) -> ArchState:
@@ -88,7 +90,8 @@ class Processor:
     def run(self, budget: int) -> ExitReason:
         """Complete ``budget`` instructions, delivering interrupts; see ``Engine``."""
         state = self.state
-        passed: int | None = state.read(CIA)
+        passed = None if self._called else state.read(CIA)
+        self._called = False
         end = state.read(NOW) + budget
         self._fruitless = 0
         reason: ExitReason | None = None
@@ -178,6 +181,7 @@ class Processor:
         """
         if self.state.read(MSR) & MSR_PR:
             return self._interrupt(Interrupt.PROGRAM, PROGRAM_PRIVILEGED)
+        self._called = True
         return PaprHcall()
 
     def _not_built(self) -> NotBuilt:

@@ -36,6 +36,13 @@ def test_a_program_runs_up_to_a_given_pc_and_not_through_it():
     assert machine.icount == 2 + 5 * 4
 
 
+def test_a_pc_right_behind_a_hypercall_is_reached():
+    machine = little_endian("li 3,0xE8", "li 4,0", "sc 1", "nop", "nop")
+
+    assert machine.run(until_pc=12) == Paused("breakpoint")
+    assert machine.vcpus[0].pc == 12
+
+
 def test_a_run_until_where_it_already_is_does_nothing():
     machine = little_endian(*COUNTDOWN)
 

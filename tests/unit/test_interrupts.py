@@ -381,6 +381,15 @@ def test_a_budget_that_ends_at_a_breakpoint_stops_for_the_breakpoint(text):
     assert program.run(2) == Breakpoint(at)
 
 
+def test_a_breakpoint_behind_a_hypercall_stops_the_run_that_follows_it():
+    program = Program("nop; sc 1; nop; nop")
+    program.processor.breakpoints.add(CODE + 8)
+
+    assert program.run(10) == PaprHcall()
+    assert program.run(10) == Breakpoint(CODE + 8)
+    assert program.run(2) == BudgetSpent()
+
+
 def test_a_breakpoint_at_a_vector_stops_a_run_that_begins_with_the_interrupt():
     program = Program("nop", msr=MSR_EE)
     program.processor.breakpoints.update((CODE, 0x500))
