@@ -18,13 +18,16 @@ from papvmm.cli.exit_codes import ExitCode
 from papvmm.engine.accel import ACCELERATORS, DEFAULT_ACCEL
 from papvmm.errors import BadInput, BadUsage
 from papvmm.observe.bench.as_json import as_json
-from papvmm.observe.bench.catalogue import CATALOGUE, USUAL, Benchmark
+from papvmm.observe.bench.catalogue import CATALOGUE, USUAL, Benchmark, Kind
 from papvmm.observe.bench.figures import Comparison, Row, Sample
 from papvmm.observe.bench.picture import picture
 from papvmm.observe.bench.table import table
 
 SCALES: Final = {"small": 100, "100M": 1000, "1G": 10_000}
-"""Units of work; a unit is about 100,000 instructions."""
+"""Units of work; a unit is about 100,000 instructions, or some events."""
+
+MOST_EVENTS: Final = SCALES["100M"]
+"""Units of events that are enough at any scale: it is one event's time that matters."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,7 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--accel", choices=sorted(ACCELERATORS), default=DEFAULT_ACCEL, help="papvmm's engine")
     add("-n", type=int, default=5, metavar="RUNS", help="runs of each, in pairs (default 5)")
     add("--scale", choices=tuple(SCALES),
-        help="instructions of a run; small: 10 million (default 100M; python: small)")  # fmt: skip
+        help="instructions of a run; small: 10 million (default small, native: 100M)")  # fmt: skip
     add("--cold", action="store_true",
         help="papvmm begins every run without code that it has compiled before")  # fmt: skip
     add("--json", action="store_true", help="print every run as JSON, and nothing else")
@@ -67,16 +70,22 @@ def measure(args: Namespace) -> Comparison:
         raise BadUsage(f"there is no benchmark {unknown[0]!r}; papvmm bench --list names them")
     if args.n < 1:
         raise BadUsage(f"-n {args.n}: a median needs at least 1 run")
-    scale = args.scale or ("small" if args.accel == "python" else "100M")
+    scale = args.scale or ("100M" if args.accel == "native" else "small")
     qemu = qemu_version()
     if not qemu:
         print(f"papvmm: {QEMU} is not installed: papvmm's figures alone", file=sys.stderr)
     rows = tuple(
-        row_of(CATALOGUE[name], SCALES[scale], args, qemu=bool(qemu))
-        for name in args.names or USUAL
+        row_of(benchmark, units_of(benchmark, scale), args, qemu=bool(qemu))
+        for benchmark in map(CATALOGUE.__getitem__, args.names or USUAL)
     )
     tell("")
     return Comparison(args.accel, scale, args.n, qemu, rows, cold=args.cold)
+
+
+def units_of(benchmark: Benchmark, scale: str) -> int:
+    """Return how much work a benchmark is to do."""
+    units = SCALES[scale]
+    return min(units, MOST_EVENTS) if benchmark.kind is Kind.EVENT else units
 
 
 def row_of(benchmark: Benchmark, units: int, args: Namespace, *, qemu: bool) -> Row:
@@ -87,7 +96,7 @@ def row_of(benchmark: Benchmark, units: int, args: Namespace, *, qemu: bool) -> 
     runs: dict[str, list[Sample]] = {whose: [] for whose in commands}
     whose = "papvmm"
     try:
-        if not args.cold and args.accel != "python":
+        if args.accel == "native" and not args.cold:
             tell(f"{benchmark.name}: a first run, which compiles")
             run_timed(commands["papvmm"])
         for number in range(args.n):

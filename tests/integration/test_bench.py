@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from papvmm.cli import bench_run
-from papvmm.cli.bench import SCALES, disagreement
+from papvmm.cli.bench import SCALES, disagreement, units_of
 from papvmm.cli.bench_run import Failed, run_timed
 from papvmm.cli.main import dispatch
+from papvmm.observe.bench.catalogue import CATALOGUE
 from tests.bench_samples import sample
 from tests.shell import IMAGES, PAPVMM
 
@@ -138,3 +139,8 @@ def test_a_cold_run_has_an_empty_cache_to_itself(tmp_path):
 
     assert seen.read_text() != os.environ.get("XDG_CACHE_HOME", "")
     assert not Path(seen.read_text()).exists()
+
+
+@pytest.mark.parametrize(("name", "units"), [("fib", 10_000), ("scrfid", 1000)])
+def test_a_long_run_is_of_more_instructions_and_not_of_more_events(name, units):
+    assert units_of(CATALOGUE[name], "1G") == units
