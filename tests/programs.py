@@ -73,10 +73,6 @@ class KeptInterpreter:
     def load(self, name):
         return self.store.load(name) if name == INTERPRETER.kind else None
 
-    def save(self, name, content):
-        if name == INTERPRETER.kind:
-            self.store.save(name, content)
-
 
 class Program:
     """A processor about to run a program in real mode, supervisor state."""

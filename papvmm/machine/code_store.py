@@ -24,7 +24,7 @@ def cache_directory() -> Path:
 
 
 class DiskStore:
-    """A ``CodeStore`` in a directory that nobody but its owner may write.
+    """A ``CodeStore``, and what fills it, in a directory that nobody but its owner may write.
 
     ``engine`` says, when something is looked for, for which engine.
     """

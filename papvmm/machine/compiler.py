@@ -1,8 +1,7 @@
 """The compiler: a process of its own, as LLVM takes its time and a lot of memory.
 
-Both directions carry frames: two lengths and two byte strings. A request is a job's kind and
-its content; a reply, in the order of the requests, is an error and a content, one of them
-empty.
+Both directions carry frames: lengths, then byte strings. A request is a job's kind, name and
+content; a reply, in the order of the requests, is an error and a content, one of them empty.
 """
 
 import os
@@ -17,7 +16,8 @@ from typing import Final, TypeAlias
 
 from papvmm.engine.native.workshop import Finished, Job
 
-LENGTHS: Final = Struct("<II")
+REQUEST: Final = Struct("<III")
+REPLY: Final = Struct("<II")
 CHUNK: Final = 1 << 16
 WORTH_A_WORD: Final = 1.0
 """Seconds that may pass before somebody is told."""
@@ -32,7 +32,7 @@ class CompilerProcess:
 
     With ``waits``, ``finished`` waits for all jobs: for tests and measurements. ``tell`` gets
     a line for people if the first job takes long, or if there is no compiler. The process
-    keeps the interpreter for the next time itself, as a guest may end before it is ready.
+    keeps the results for the next time, as a guest may end before they are ready.
     """
 
     def __init__(self, tell: Tell | None, *, waits: bool = False) -> None:
@@ -50,7 +50,8 @@ class CompilerProcess:
         self._pending.append(job)
         if self._process is None and not self._is_lost:
             self._start()
-        self._send(LENGTHS.pack(len(job.kind), len(job.request)) + job.kind.encode() + job.request)
+        parts = (job.kind.encode(), job.name.encode(), job.request)
+        self._send(REQUEST.pack(*map(len, parts)) + b"".join(parts))
 
     def finished(self) -> Sequence[Finished]:
         """Return the jobs finished since the last call."""
@@ -109,12 +110,12 @@ class CompilerProcess:
     def _replies(self) -> Iterator[Finished]:
         """Yield the jobs whose replies are complete."""
         received = self._received
-        while len(received) >= LENGTHS.size:
-            failure, content = LENGTHS.unpack_from(received)
-            end = LENGTHS.size + failure + content
+        while len(received) >= REPLY.size:
+            failure, content = REPLY.unpack_from(received)
+            end = REPLY.size + failure + content
             if len(received) < end:
                 return
-            reason = received[LENGTHS.size : LENGTHS.size + failure].decode()
+            reason = received[REPLY.size : REPLY.size + failure].decode()
             result = None if reason else bytes(received[end - content : end])
             del received[:end]
             if reason:

@@ -1,36 +1,40 @@
 """What the compiler's process runs: jobs come in on stdin, code goes out on stdout."""
 
+import os
 import signal
 import sys
 from contextlib import suppress
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from papvmm.engine.native.jobs import perform
-from papvmm.engine.native.workshop import INTERPRETER, CodeStore, Job
+from papvmm.engine.native.workshop import Job
 from papvmm.machine.code_store import DiskStore, cache_directory
-from papvmm.machine.compiler import LENGTHS
+from papvmm.machine.compiler import REPLY, REQUEST
 from papvmm.machine.engine_version import engine_version
 
+BEHIND_THE_GUEST: Final = 5
+"""Niceness: where processors are scarce, the guest comes first."""
 
-def serve(requests: BinaryIO, replies: BinaryIO, store: CodeStore) -> None:
+
+def serve(requests: BinaryIO, replies: BinaryIO, store: DiskStore) -> None:
     """Do jobs until there are no more; a failure is an answer."""
-    while header := requests.read(LENGTHS.size):
-        kind, content = LENGTHS.unpack(header)
-        job = Job(requests.read(kind).decode(), requests.read(content))
+    while header := requests.read(REQUEST.size):
+        kind, name, content = (requests.read(length) for length in REQUEST.unpack(header))
+        job = Job(kind.decode(), name.decode(), content)
         failure, result = "", b""
         try:
             result = perform(job)
-            if job == INTERPRETER:
-                store.save(job.kind, result)
+            store.save(job.name, result)
         except Exception as error:  # noqa: BLE001 - whatever LLVM comes up with, the guest runs on
             failure = f"{type(error).__name__}: {error}".splitlines()[0]
         reason = failure.encode()
-        replies.write(LENGTHS.pack(len(reason), len(result)) + reason + result)
+        replies.write(REPLY.pack(len(reason), len(result)) + reason + result)
         replies.flush()
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(BEHIND_THE_GUEST)
     here = DiskStore(cache_directory(), engine_version)
     with suppress(BrokenPipeError):  # the guest may be gone
         serve(sys.stdin.buffer, sys.stdout.buffer, here)

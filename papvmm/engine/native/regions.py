@@ -86,7 +86,7 @@ class Regions:
         key = (ra // PAGE * PAGE, mode)
         installed = self._installed.get(key)
         covered = installed is not None and ra in installed.translated.covered
-        if covered or ra // CODE_LINE in self._avoided:
+        if covered or ra // CODE_LINE in self._avoided or self._is_asked(key):
             self._stride = min(self._pace.long, self._stride * 2)
         else:
             self._stride = self._pace.short
@@ -97,7 +97,6 @@ class Regions:
         """Put a compiled region in its place, if its code is still the same."""
         request = self._asked.pop(job)
         if content is not None:
-            self._workshop.store.save(request.name(), content)
             self._install(request, unpack(content))
 
     def drop(self, gpa: int, length: int) -> None:
@@ -119,8 +118,7 @@ class Regions:
     def _warm(self, key: PageMode, ra: int) -> None:
         self._starts.setdefault(key, set()).add(ra)
         self._heat[key] += 1
-        is_asked = any((asked.page, asked.mode) == key for asked in self._asked.values())
-        if self._heat[key] < self._pace.hot << self._compiled[key] or is_asked:
+        if self._heat[key] < self._pace.hot << self._compiled[key]:
             return
         self._heat[key] = 0
         page, mode = key
@@ -136,9 +134,13 @@ class Regions:
         if kept is not None:
             self._install(request, unpack(kept))
         else:
-            job = Job(REGION, request.pack())
+            job = Job(REGION, request.name(), request.pack())
             self._asked[job] = request
             self._workshop.compiler.submit(job)
+
+    def _is_asked(self, key: PageMode) -> bool:
+        """Tell whether a page is being compiled."""
+        return any((asked.page, asked.mode) == key for asked in self._asked.values())
 
     def _install(self, request: RegionRequest, translated: Translated) -> None:
         page, mode = key = request.page, request.mode

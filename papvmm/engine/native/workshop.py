@@ -9,9 +9,10 @@ from typing import NamedTuple, Protocol
 
 
 class Job(NamedTuple):
-    """Something to compile: which kind of thing, and what its maker needs to know."""
+    """Something to compile: of which kind, what is needed to know, what to keep it as."""
 
     kind: str
+    name: str
     request: bytes
 
 
@@ -23,7 +24,7 @@ class Finished(NamedTuple):
 
 
 class Compiler(Protocol):
-    """Does jobs, in the order they come in, while the guest runs."""
+    """Does jobs, in the order they come in, while the guest runs; the store keeps the results."""
 
     def submit(self, job: Job) -> None:
         """Take a job on."""
@@ -35,14 +36,10 @@ class Compiler(Protocol):
 
 
 class CodeStore(Protocol):
-    """Keeps code from one run to the next, for this engine on this host, if it can."""
+    """Has code from earlier runs, for this engine on this host."""
 
     def load(self, name: str) -> bytes | None:
-        """Return what was saved under a name, whole and unchanged, or None."""
-        ...
-
-    def save(self, name: str, content: bytes) -> None:
-        """Keep something."""
+        """Return what was kept under a name, whole and unchanged, or None."""
         ...
 
 
@@ -54,4 +51,4 @@ class Workshop:
     store: CodeStore
 
 
-INTERPRETER: Job = Job("interpreter", b"")
+INTERPRETER: Job = Job("interpreter", "interpreter", b"")
