@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from papvmm.engine.engine import Engine
+from papvmm.engine.lockstep import Lockstep, Twin
 from papvmm.engine.native.code import NativeCode
 from papvmm.engine.native.executor import NativeExecutor
 from papvmm.engine.native.workshop import Workshop
@@ -33,9 +34,18 @@ def native_engines(memory: GuestMemory, count: int, workshop: Workshop) -> list[
     return [Processor(NativeExecutor(memory, code, cache), memory) for _ in range(count)]
 
 
+def lockstep_engines(memory: GuestMemory, count: int, workshop: Workshop) -> list[Engine]:
+    """Return native engines that a Python engine checks at every step."""
+    twin = Twin(memory)
+    code, cache = NativeCode(memory, workshop), CodeCache(memory)
+    checked = [Processor(NativeExecutor(memory, code, cache), memory) for _ in range(count)]
+    return [Lockstep(engine, python_engines(twin.memory, 1)[0], twin) for engine in checked]
+
+
 ACCELERATORS: Final[Mapping[str, EngineMaker]] = {
     "native": native_engines,
     "python": python_engines,
+    "lockstep": lockstep_engines,
 }
 
-DEFAULT_ACCEL: Final = "python"
+DEFAULT_ACCEL: Final = "native"

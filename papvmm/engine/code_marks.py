@@ -14,6 +14,8 @@ CODE_NATIVE_NEXT: Final = 8
 """The native engine's op records and regions."""
 CODE_REGION: Final = 16
 """The native engine's regions."""
+CODE_WATCHED: Final = 32
+"""Somebody wants to know of every store."""
 
-DERIVED: Final = CODE_HERE | CODE_NATIVE | CODE_REGION
-"""Any code was derived from this line."""
+DERIVED: Final = CODE_HERE | CODE_NATIVE | CODE_REGION | CODE_WATCHED
+"""A store to this line has to be noticed."""

@@ -42,7 +42,6 @@ FSCR_IC: Final = 0xFF << 56
 """FSCR bits 0:7: which facility was unavailable."""
 
 INTERRUPTS: Final = {
-    Exit.SYSTEM_CALL: (Interrupt.SYSTEM_CALL, 0),
     Exit.TRAP: (Interrupt.PROGRAM, PROGRAM_TRAP),
     Exit.PRIVILEGED: (Interrupt.PROGRAM, PROGRAM_PRIVILEGED),
     Exit.ILLEGAL: (Interrupt.PROGRAM, PROGRAM_ILLEGAL),

@@ -10,8 +10,8 @@ from papvmm.isa.msr import MSR_BE, MSR_SE
 from papvmm.mmu.translate import Access
 
 TRACING: Final = MSR_SE | MSR_BE
-NEVER_TRACED: Final = ("rfid", "rfscv")
-"""Instructions that return from interrupts: the MSR they bring decides about the next one."""
+NEVER_TRACED: Final = ("sc", "rfid", "rfscv")
+"""An interrupt of its own; returns, where the MSR they bring decides about the next one."""
 
 
 def is_traced(decoded: Decoded, template: Template, msr: int) -> bool:

@@ -33,7 +33,6 @@ class Exit(IntEnum):
     it has done nothing and CIA is its address.
     """
 
-    SYSTEM_CALL = 1
     HYPERCALL = 2
     """``sc 1``, in any state: what that means is for the hypervisor to say."""
     CONTEXT = 3

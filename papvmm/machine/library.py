@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, overload
 
 from papvmm.bits import ones
+from papvmm.engine.accel import DEFAULT_ACCEL
 from papvmm.isa.state import CIA, CTR, GPR, LR, MSR, ArchState, Cell
 from papvmm.kvmapi.one_reg import get_one_reg, register_id, set_one_reg
 from papvmm.machine.builder import build
@@ -94,7 +95,7 @@ class Machine:
     """
 
     def __init__(
-        self, memory: str | int = "512M", smp: int = 1, accel: str = "python", hv: str = "kvm"
+        self, memory: str | int = "512M", smp: int = 1, accel: str = DEFAULT_ACCEL, hv: str = "kvm"
     ) -> None:
         size = memory if isinstance(memory, int) else parse_size(memory)
         self._guest: Final = build(MachineConfig(memory_size=size, vcpus=smp, accel=accel, hv=hv))

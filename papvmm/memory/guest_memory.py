@@ -38,7 +38,7 @@ class GuestMemory:
     whoever writes a marked line calls ``wrote``, which drops what was derived from it.
     """
 
-    __slots__ = ("_mapping", "_on_code_write", "code", "host_address", "ram", "size")
+    __slots__ = ("_mapping", "_on_code_write", "_on_write", "code", "host_address", "ram", "size")
 
     def __init__(self, size: int) -> None:
         self._mapping: Final = _mapped(size)
@@ -47,6 +47,7 @@ class GuestMemory:
         self.host_address: Final = ctypes.addressof(ctypes.c_char.from_buffer(self._mapping))
         self.code: Final = bytearray(-(-size // CODE_LINE))
         self._on_code_write: Final[list[Callable[[int, int], None]]] = []
+        self._on_write: Final[list[Callable[[int, int], None]]] = []
 
     def read(self, gpa: int, length: int) -> bytes:
         """Return a copy of ``length`` bytes."""
@@ -92,8 +93,14 @@ class GuestMemory:
         """Have ``drop(gpa, length)`` called when bytes that code was derived from change."""
         self._on_code_write.append(drop)
 
+    def on_write(self, see: Callable[[int, int], None]) -> None:
+        """Have ``see(gpa, length)`` called for all bytes that an engine has not stored itself."""
+        self._on_write.append(see)
+
     def wrote(self, gpa: int, length: int) -> None:
         """Drop what engines derived from these bytes, which have just changed."""
+        for see in self._on_write:
+            see(gpa, length)
         first, last = gpa // CODE_LINE, -(-(gpa + length) // CODE_LINE)
         if any(self.code[first:last]):
             for drop in self._on_code_write:

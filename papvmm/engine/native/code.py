@@ -102,10 +102,10 @@ class NativeCode:
         self._workshop: Final = workshop
         self.ram_size: Final = memory.size & layout.PAGE_MASK
         """Native code keeps to whole pages of RAM."""
-        self._arena: Final = mmap.mmap(-1, (OP_PAGES + 1) * STRIDE)
+        self._arena: Final = private((OP_PAGES + 1) * STRIDE)
         self._base: Final = address_of(self._arena)
         self._aligned: Final = -self._base % layout.RECORDS_SIZE
-        self._table: Final = mmap.mmap(-1, max(8 * layout.MODES * (memory.size // PAGE), PAGE))
+        self._table: Final = private(max(8 * layout.MODES * (memory.size // PAGE), PAGE))
         self.table_address: Final = address_of(self._table)
         self.marks_address: Final = address_of(memory.code)
         self._pages: Final[dict[tuple[int, int], int]] = {}
@@ -287,6 +287,11 @@ class NativeCode:
 def _is_near(ra: int, displacement: int) -> bool:
     """Tell whether a branch stays in its page."""
     return (ra + displacement & M64) // PAGE == ra // PAGE
+
+
+def private(size: int) -> mmap.mmap:
+    """Return zeros that take no memory until they are written."""
+    return mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def address_of(buffer: bytearray | mmap.mmap) -> int:

@@ -2,23 +2,26 @@
 
 from typing import Final
 
-from papvmm.engine.code_marks import CODE_HERE, CODE_REGION, DERIVED
+from papvmm.engine.code_marks import CODE_NATIVE, DERIVED
 from papvmm.engine.native import layout
 from papvmm.engine.native.handlers import Handler
 from papvmm.engine.native.inner import Inner
 from papvmm.engine.native.lower import CONVENTION, FILLER, PARAMETERS, LlvmText, tail_call
 from papvmm.engine.stops import Stop
-from papvmm.isa.state import CIA
+from papvmm.engine.tracing import TRACING
+from papvmm.isa.ir import Exit
+from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_IR, MSR_LE, MSR_PR, MSR_SF
+from papvmm.isa.state import CIA, MSR
 from papvmm.memory.guest_memory import CODE_LINE, PAGE
 from papvmm.mmu.translate import REAL_MODE_BITS
 
 FUNCTIONS: Final = (
-    "enter", "lookup", "approach", "decode_me", "next_page", "budget_end", "breakpoint", "odd",
-    "fill_load", "fill_store",
+    "enter", "lookup", "context", "approach", "decode_me", "next_page", "budget_end",
+    "breakpoint", "odd", "fill_load", "fill_store",
 )  # fmt: skip
 PAGE_SHIFT: Final = PAGE.bit_length() - 1
 LINE_SHIFT: Final = CODE_LINE.bit_length() - 1
-ELSEWHERE: Final = CODE_HERE | CODE_REGION
+ELSEWHERE: Final = DERIVED & ~CODE_NATIVE
 """Marks of a line whose code native stores can't forget."""
 NOBODY: Final = (1 << 64) - 1
 """A TLB tag that no address has."""
@@ -101,7 +104,12 @@ class Fragment(Handler):
 
 def dispatch() -> str:
     """Return the text of what is in ``FUNCTIONS``."""
-    named = {"lookup": _lookup(), "approach": _approach(), "next_page": _next_page()}
+    named = {
+        "lookup": _lookup(),
+        "context": _context(),
+        "approach": _approach(),
+        "next_page": _next_page(),
+    }
     stops = {
         "decode_me": Inner.DECODE, "budget_end": Stop.BUDGET,
         "breakpoint": Stop.BREAKPOINT, "odd": Stop.ODD,
@@ -131,6 +139,32 @@ def _lookup() -> Fragment:
     lookup.line(f"{short}:")
     lookup.line(tail_call("@approach", record, limit))
     return lookup
+
+
+def _context() -> Fragment:
+    """Go on at CIA, the MSR having changed; stop if that asks for more than another mode.
+
+    Here ``limit`` is what is left of the budget.
+    """
+    context = Fragment()
+    msr = context.read(MSR.offset)
+    unusual = context.value(f"and i64 {msr}, {MSR_SF | MSR_IR | MSR_DR | TRACING}")
+    stop = context.label()
+    elsewhere = context.fork(context.value(f"icmp eq i64 {unusual}, {MSR_SF}"))
+    enabled = context.value(f"and i64 {msr}, {MSR_EE}")
+    admitted = context.value(f"icmp eq i64 {enabled}, 0")
+    bounded = context.value(f"icmp ne i64 {context.read(layout.ADMITS)}, 0")
+    early = context.fork(context.value(f"or i1 {admitted}, {bounded}"))
+    order = context.value(f"and i64 {msr}, {MSR_LE}")
+    problem = context.value(f"lshr i64 {msr}, {MSR_PR.bit_length() - 2}")
+    problem = context.value(f"and i64 {problem}, 2")
+    context.write(layout.MODE, context.value(f"or i64 {order}, {problem}"))
+    context.line(tail_call("@lookup", "%ip"))
+    context.line(f"{elsewhere}:\nbr label %{stop}\n{early}:\nbr label %{stop}\n{stop}:")
+    context.write(layout.LEFT, "%limit")
+    context.write(layout.STOP, int(Exit.CONTEXT))
+    context.line("ret void")
+    return context
 
 
 def _approach() -> Fragment:

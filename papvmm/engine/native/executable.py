@@ -13,7 +13,7 @@ class Executable:
 
     def __init__(self, text: bytes) -> None:
         size = -(-len(text) // _PAGE) * _PAGE
-        self._mapping: Final = mmap.mmap(-1, size)
+        self._mapping: Final = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._mapping[: len(text)] = text
         anchor = ctypes.c_char.from_buffer(self._mapping)
         self.address: Final = ctypes.addressof(anchor)

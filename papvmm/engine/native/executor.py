@@ -1,26 +1,28 @@
 """The native engine: it runs guest code as host code, and leaves to others what is odd."""
 
 import ctypes
-import mmap
 from typing import Final
 
 from papvmm.engine.native import layout
-from papvmm.engine.native.code import NativeCode, address_of
+from papvmm.engine.native.code import NativeCode, address_of, private
 from papvmm.engine.native.inner import Inner
 from papvmm.engine.python.code_cache import CodeCache
 from papvmm.engine.python.executor import PythonExecutor
 from papvmm.engine.stops import Stop, StopReason
 from papvmm.isa.ir import Exit
-from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_SF
+from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_IR, MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, STATE_SIZE, ArchState
 from papvmm.memory.guest_memory import GuestMemory
 
 _CIA: Final = CIA.offset // 8
 _NOW: Final = NOW.offset // 8
 _MSR: Final = MSR.offset // 8
-_STOP, _LEFT, _DEADLINE, _PLANTED, _MODE = (
-    field // 8 for field in (layout.STOP, layout.LEFT, layout.DEADLINE, layout.PLANTED, layout.MODE)
-)
+_STOP, _LEFT, _DEADLINE, _PLANTED, _MODE, _ADMITS = (
+    field // 8
+    for field in (
+        layout.STOP, layout.LEFT, layout.DEADLINE, layout.PLANTED, layout.MODE, layout.ADMITS,
+    )
+)  # fmt: skip
 _INNER: Final = frozenset(Inner)
 _REASONS: Final[dict[int, StopReason]] = {**{e: e for e in Exit}, **{s: s for s in Stop}}
 _ENTER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
@@ -37,7 +39,7 @@ class NativeExecutor:
 
     def __init__(self, memory: GuestMemory, code: NativeCode, cache: CodeCache) -> None:
         self._code: Final = code
-        self._vcpu: Final = mmap.mmap(-1, layout.VCPU_SIZE)
+        self._vcpu: Final = private(layout.VCPU_SIZE)
         self._cpu: Final = address_of(self._vcpu)
         self._q: Final = memoryview(self._vcpu)[: layout.FETCH_TLB].cast("Q")
         self.state: Final = ArchState(memoryview(self._vcpu)[:STATE_SIZE])
@@ -75,19 +77,19 @@ class NativeExecutor:
             stop = self._run_in_python(1)
             if stop is not Stop.BUDGET or budget == 1:
                 return stop
-        stop = self._run(layout.mode_of(msr), end)
+        q[_MODE], q[_ADMITS] = layout.mode_of(msr), msr & MSR_EE
+        stop = self._run(end)
         if stop is Stop.BUDGET and q[_CIA] in self.breakpoints:
             return Stop.BREAKPOINT
         return stop
 
-    def _run(self, mode: int, end: int) -> StopReason:
+    def _run(self, end: int) -> StopReason:
         """Run until NOW is ``end``, or to the first exit."""
         q, enter = self._q, self._enter
         assert enter is not None
-        q[_MODE] = mode
         while (now := q[_NOW]) != end:
             if now >= self._next_sample:
-                self._sample(mode)
+                self._sample()
             part = min(end, self._next_sample)
             q[_DEADLINE] = part
             enter(self._cpu, None, (part - now) * layout.UNIT)
@@ -97,16 +99,17 @@ class NativeExecutor:
             q[_NOW] = part - q[_LEFT] // layout.UNIT
             stop = q[_STOP]
             if stop in _INNER:
-                if q[_NOW] != end and not self._code.supply(q[_CIA], mode):
+                if q[_NOW] != end and not self._code.supply(q[_CIA], q[_MODE]):
                     return Stop.ODD
             elif stop != Stop.BUDGET:
                 return _REASONS[stop]
         return Stop.BUDGET
 
-    def _sample(self, mode: int) -> None:
+    def _sample(self) -> None:
         """See where execution is, and what has been compiled."""
         self._code.look_again()
-        self._next_sample = self._q[_NOW] + self._code.regions.sample(self._q[_CIA], mode)
+        q = self._q
+        self._next_sample = q[_NOW] + self._code.regions.sample(q[_CIA], q[_MODE])
 
     def _is_ready(self) -> bool:
         """Tell whether there is an interpreter."""
@@ -118,6 +121,7 @@ class NativeExecutor:
             self._enter = _ENTER(interpretation.address("enter"))
             for field, name in (
                 (layout.LOOKUP, "lookup"),
+                (layout.CONTEXT, "context"),
                 (layout.FILL_LOAD, "fill_load"),
                 (layout.FILL_STORE, "fill_store"),
             ):

@@ -100,6 +100,10 @@ class Handler(LlvmLowering):
         self._untaken(when)
         self.lookup(address)
 
+    def change_mode(self, address: Atom) -> None:
+        self.write(CIA.offset, address)
+        self.line(tail_call("@context", "%ip", self.left(1)))
+
     def lookup(self, address: Atom) -> None:
         """Go on at an address, this instruction being complete."""
         self.write(CIA.offset, address)

@@ -36,9 +36,12 @@ OP_PAGES: Final = STATE_SIZE + 88
 LOOKUP: Final = STATE_SIZE + 96
 FILL_LOAD: Final = STATE_SIZE + 104
 FILL_STORE: Final = STATE_SIZE + 112
+CONTEXT: Final = STATE_SIZE + 120
 """The addresses of functions of the interpreter that regions call."""
+ADMITS: Final = STATE_SIZE + 128
+"""Not 0 if the budget ends before the next interrupt that MSR[EE] admits."""
 TLB_ENTRIES: Final = 256
-FETCH_TLB: Final = STATE_SIZE + 128
+FETCH_TLB: Final = STATE_SIZE + 144
 """Entries of 16 bytes: page ea and mode, address of the page's op records."""
 DATA_TLB: Final = FETCH_TLB + 16 * TLB_ENTRIES
 """Entries of 32 bytes: page ea if readable, page ea if writable, host address minus ea."""

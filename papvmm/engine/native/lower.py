@@ -28,7 +28,7 @@ from papvmm.isa.ir import (
     Template,
 )
 from papvmm.isa.operands import Register
-from papvmm.isa.state import Cell
+from papvmm.isa.state import CTR, LR, MSR, SRR0, SRR1, Cell
 
 CONVENTION: Final = "preserve_nonecc void"
 PARAMETERS: Final = "(ptr noalias %cpu, ptr %ip, i64 %limit)"
@@ -45,6 +45,7 @@ PRELUDE: Final = "\n".join(
         "",
     )
 )
+MODE_CELLS: Final = frozenset((MSR, SRR0, SRR1, LR, CTR))
 WIDEST_DIVISION: Final = 64
 PURE: Final[dict[str, str]] = {
     "add": "add i{n} {0}, {1}",
@@ -80,6 +81,11 @@ def is_lowered(template: Template) -> bool:
         isinstance(op, Pure) and op.code in ("udiv", "sdiv") and op.width > WIDEST_DIVISION
         for op in template.ops
     )
+
+
+def changes_mode_only(template: Template) -> bool:
+    """Tell whether an instruction changes nothing that interrupts follow from but the MSR."""
+    return MODE_CELLS.issuperset(register.cell for register, _ in template.writes)
 
 
 def tail_call(function: str, ip: str, limit: Atom = "%limit") -> str:
@@ -211,6 +217,8 @@ class LlvmLowering(LlvmText, Lowering):
                 self.branch(values[when], values[displacement])
             case BranchTo(when, address):
                 self.branch_to(values[when], values[address])
+            case Leave(Exit.CONTEXT, address) if changes_mode_only(template):
+                self.change_mode(values[address])
             case Leave(reason, address):
                 self.leave(reason, values[address])
 
@@ -235,6 +243,10 @@ class LlvmLowering(LlvmText, Lowering):
     @abstractmethod
     def leave(self, reason: Exit, address: Atom) -> None:
         """Append the end of an instruction that hands over."""
+
+    @abstractmethod
+    def change_mode(self, address: Atom) -> None:
+        """Append the end of an instruction that changed the MSR, and goes on at ``address``."""
 
     @abstractmethod
     def stop_before(self, reason: Exit | Stop) -> None:

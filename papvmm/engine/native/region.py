@@ -22,7 +22,8 @@ from papvmm.memory.guest_memory import PAGE
 Slot: TypeAlias = tuple[Cell, int]
 
 GOES_ON: Final = 0
-"""Instead of a reason to stop: go on at CIA."""
+CHANGES_MODE: Final = 1
+"""Instead of a reason to stop: go on at CIA, in this mode or in another."""
 
 
 class Region(LlvmLowering):
@@ -137,6 +138,10 @@ class Region(LlvmLowering):
         self._end_block()
         self._exit(address, reason, self.left(reason.completes))
 
+    def change_mode(self, address: Atom) -> None:
+        self._end_block()
+        self._exit(address, CHANGES_MODE, self.left(1))
+
     def _end_block(self) -> None:
         self._falls_through = False
         self._save()
@@ -227,6 +232,10 @@ class Region(LlvmLowering):
         lookup = self.value(f"load ptr, ptr {self.field(layout.LOOKUP)}")
         self.line(tail_call(lookup, "poison", left))
         self.line(f"{stop}:")
+        really = self.fork(self.value(f"icmp eq i64 {reason}, {CHANGES_MODE}"))
+        context = self.value(f"load ptr, ptr {self.field(layout.CONTEXT)}")
+        self.line(tail_call(context, "poison", left))
+        self.line(f"{really}:")
         self.write(layout.STOP, reason)
         self.write(layout.LEFT, left)
         self.line("ret void")

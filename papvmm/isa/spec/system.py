@@ -5,7 +5,7 @@ from typing import Final
 from papvmm.isa.facilities import Facility
 from papvmm.isa.forms import d_form, sc_form, scv_form, x_form
 from papvmm.isa.instruction import Privilege, Section
-from papvmm.isa.interrupts import LPCR_AIL, LPCR_ILE, SRR1_CAUSES
+from papvmm.isa.interrupts import AIL_OFFSETS, LPCR_AIL, LPCR_ILE, SRR1_CAUSES, Interrupt
 from papvmm.isa.ir import Exit
 from papvmm.isa.msr import (
     MSR_DR,
@@ -77,8 +77,25 @@ def twi(cpu: Trace) -> None:
 
 @section.define("sc LEV", sc_form(17))
 def sc(cpu: Trace) -> None:
-    """System Call."""
-    cpu.leave(Exit.HYPERCALL if cpu.static(LEV) else Exit.SYSTEM_CALL, cpu.nia)
+    """System Call: to the hypervisor, or an interrupt, taken as ``interrupts.deliver`` does."""
+    if cpu.static(LEV):
+        cpu.leave(Exit.HYPERCALL, cpu.nia)
+        return
+    msr, lpcr = cpu[MSR], cpu[LPCR]
+    cpu[SRR0] = cpu.nia
+    cpu[SRR1] = msr & ~SRR1_CAUSES
+    translating, offset = msr.coerce(0), msr.coerce(0)
+    for ail, relocation in AIL_OFFSETS.items():
+        relocated = (msr & TRANSLATING).eq(TRANSLATING) & (lpcr & LPCR_AIL).eq(ail)
+        translating = relocated.select(TRANSLATING, translating)
+        offset = relocated.select(relocation, offset)
+    cpu[MSR] = (msr & MSR_ME) | MSR_SF | _interrupt_order(lpcr) | translating
+    cpu.leave(Exit.CONTEXT, offset + Interrupt.SYSTEM_CALL)
+
+
+def _interrupt_order(lpcr: Value) -> Value:
+    """Return MSR[LE] for an interrupt's handler."""
+    return (lpcr & LPCR_ILE).ne(0).zext(64) * MSR_LE
 
 
 @section.define("scv LEV7", scv_form(17))
@@ -90,8 +107,7 @@ def scv(cpu: Trace) -> None:
     cpu[CTR] = msr & ~SRR1_CAUSES
     relocated = (msr & TRANSLATING).eq(TRANSLATING) & (lpcr & LPCR_AIL).eq(LPCR_AIL)
     kept = (msr & (MSR_ME | MSR_EE | MSR_RI)) | MSR_SF
-    order = (lpcr & LPCR_ILE).ne(0).zext(64) * MSR_LE
-    cpu[MSR] = kept | order | relocated.select(TRANSLATING, msr.coerce(0))
+    cpu[MSR] = kept | _interrupt_order(lpcr) | relocated.select(TRANSLATING, msr.coerce(0))
     base = relocated.select(SCV_RELOCATED, msr.coerce(SCV_VECTORS))
     cpu.leave(Exit.CONTEXT, base + cpu[LEV7] * SCV_SPACING)
 
