@@ -130,6 +130,7 @@ class GuardedMemory(GuestMemory):
         self.host_address = base + PAGE
         self.code = bytearray(size // CODE_LINE)
         self._on_code_write = []
+        self._on_write = []
 
 
 def test_pages_beside_ram_are_never_touched():
