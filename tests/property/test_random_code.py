@@ -12,7 +12,7 @@ from papvmm.isa.ir import CompareExchange, ExitIf, Load, Next, Store
 from papvmm.isa.msr import MSR_BE, MSR_EE, MSR_FP, MSR_PR, MSR_SE, MSR_SF
 from papvmm.isa.spec import INSTRUCTIONS
 from papvmm.isa.state import DEC_EXPIRY, GPR, LPCR, MSR
-from tests.programs import CODE, DATA, NEVER, RAM, Program
+from tests.programs import CODE, DATA, NATIVE, NEVER, RAM, REGIONS, Program
 
 TOTAL = 1500
 CHUNKS = (1, 1, 2, 5, 30, 64, 65, 100, 700)
@@ -148,13 +148,14 @@ def play(program, budgets):
     return stops
 
 
-@pytest.mark.parametrize("seed", range(64))
+@pytest.mark.parametrize("seed", [*range(32), 102])
 def test_heat_and_budgets_change_nothing(seed):
     cold = stage(seed, NEVER)
     stops = play(cold, repeat(TOTAL))
 
-    for hot, budgets in ((1, repeat(TOTAL)), (2, chain(CHUNKS, cycle(reversed(CHUNKS))))):
+    for hot in (1, 2, NATIVE, REGIONS):
         program = stage(seed, hot)
+        chunks = chain(CHUNKS, cycle(reversed(CHUNKS)))
 
-        assert play(program, budgets) == stops
+        assert play(program, repeat(TOTAL) if hot in (1, REGIONS) else chunks) == stops
         assert program.seen() == cold.seen()

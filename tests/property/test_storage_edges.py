@@ -4,7 +4,7 @@ import pytest
 
 from papvmm.engine.exits import Breakpoint, BudgetSpent
 from papvmm.isa.state import CIA, DAR, MSR, SRR0
-from tests.programs import CODE, DATA, NEVER, RAM, Program
+from tests.programs import CODE, DATA, NATIVE, NEVER, RAM, REGIONS, Program
 
 ROUNDS = 100
 TOP, REAL = 1 << 64, 1 << 60
@@ -37,12 +37,13 @@ STORED = 0x0123_4567_89AB_CDEF
 PATTERN = bytes(number * 7 % 256 for number in range(RAM))
 
 modes = pytest.mark.parametrize(
-    ("little_endian", "hot"), [(False, 1), (False, NEVER), (True, 1), (True, NEVER)]
+    ("little_endian", "hot"),
+    [(False, 1), (True, 1), (False, NEVER), (True, NEVER), (False, NATIVE), (True, REGIONS)],
 )
 
 
 class Place:
-    """A loop, hot or not, round one access, which is then made at any address."""
+    """A loop, cold or hot, round one access, which is then made at any address."""
 
     def __init__(self, text, *, little_endian, hot):
         text = f"{text}; nop; b -8"

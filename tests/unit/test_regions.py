@@ -3,8 +3,9 @@
 from papvmm.engine.code_marks import CODE_REGION
 from papvmm.engine.exits import Breakpoint, BudgetSpent
 from papvmm.isa.encode import assemble
+from papvmm.isa.state import MSR, SRR1
 from papvmm.memory.guest_memory import CODE_LINE
-from tests.programs import CODE, NATIVE, REGIONS, Program
+from tests.programs import CODE, NATIVE, REGIONS, Program, image
 
 LOOP = "addi 3,3,1; b -4"
 ADD_16 = assemble("addi 3,3,16").to_bytes(4, "big")
@@ -49,6 +50,16 @@ def test_a_line_whose_region_was_dropped_is_not_compiled_again():
     program.run(5000)
 
     assert not has_region(program)
+
+
+def test_what_is_sampled_where_there_is_no_memory_is_not_compiled():
+    """Every hundredth instruction returns to nowhere, and its handler from there."""
+    program = Program("nop; nop; mtspr 26,3; rfid", hot=REGIONS, r3=1 << 40, r5=CODE + 8)
+    program.memory.write(0x200, image("mtspr 26,5; rfid"))
+    program.state.write(SRR1, program.state.read(MSR))
+
+    assert program.run(1002) == BudgetSpent()
+    assert program.cia == CODE + 8
 
 
 def test_a_breakpoint_in_a_region_stops_before_its_instruction():

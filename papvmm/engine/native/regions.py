@@ -86,7 +86,8 @@ class Regions:
         key = (ra // PAGE * PAGE, mode)
         installed = self._installed.get(key)
         covered = installed is not None and ra in installed.translated.covered
-        if covered or ra // CODE_LINE in self._avoided or self._is_asked(key):
+        is_code = self._memory.holds(key[0], PAGE) and ra // CODE_LINE not in self._avoided
+        if covered or not is_code or self._is_asked(key):
             self._stride = min(self._pace.long, self._stride * 2)
         else:
             self._stride = self._pace.short
