@@ -52,6 +52,8 @@ def machine_type(text: str) -> int:
         key, _, value = item.partition("=")
         if key == "kernel-addr":
             address = number(value)
+            if address % 4:
+                raise ArgumentTypeError(f"kernel-addr={value}: instructions are at multiples of 4")
         elif not re.fullmatch(r"cap-[a-z0-9-]+|accel|x-vof|usb|vsmt|ic-mode", key):
             raise ArgumentTypeError(f"the pseries machine has no property {key!r}")
     return address

@@ -71,6 +71,7 @@ def test_files_are_read_when_the_machine_is_configured(configured, tmp_path):
 @pytest.mark.parametrize(
     "options",
     [["-m", "1T"], ["-smp", "threads=2"], ["-smp", "2,threads=2"], ["-M", "pseries,magic=on"],
+     ["-M", "pseries,kernel-addr=0x10002"], ["-M", "pseries,kernel-addr=-4"],
      ["-rtc", "base=tomorrow"], ["-action", "shutdown=pause"], ["--seed", "x"], ["--hv", "xen"],
      ["-cpu", "POWER4"], ["-display", "gtk"], ["-serial", "tcp::1"]],
 )  # fmt: skip
