@@ -31,7 +31,13 @@ from papvmm.clock import VirtualClock
 from papvmm.engine.exits import ExitReason
 from papvmm.errors import BadInput, HostCrash
 from papvmm.isa.state import ArchState
-from papvmm.kvmapi.one_reg import get_one_reg, register_id, set_one_reg, unregister_areas
+from papvmm.kvmapi.one_reg import (
+    doublewords,
+    get_one_reg,
+    register_id,
+    set_one_reg,
+    unregister_areas,
+)
 from papvmm.kvmapi.registers import OneRegError
 from papvmm.memory.door import HypervisorDoor
 from papvmm.memory.guest_memory import GuestMemory
@@ -251,7 +257,7 @@ class _Run:
         payload = [_number(text) for text in args[2:]]
         try:
             # The payload lies in memory: there is something behind a short one.
-            set_one_reg(vcpu, reg_id, (*payload, 0)[:2])
+            set_one_reg(vcpu, reg_id, (*payload, 0)[: doublewords(reg_id)])
         except OneRegError as error:
             return {"ret": -error.errno}
         return {"ret": 0}

@@ -81,7 +81,7 @@ def test_a_register_that_is_set_is_got_back(guest, run):
     ("args", "code", "says"),
     [
         (("set", "{guest}", 0, "VPA_ADDR", 0), 1, "KVM_REG_PPC_VPA_ADDR: EINVAL: "),
-        (("set", "{guest}", 0, "VPA_SLB", "0x8000"), 1, "KVM_REG_PPC_VPA_SLB: EFAULT: "),
+        (("set", "{guest}", 0, "VPA_SLB", "0x8000"), 1, "KVM_REG_PPC_VPA_SLB: EINVAL: "),
         (("get", "{guest}", 2, "VPA_ADDR"), 1, "there is no vcpu 2; there is 0, 1"),
         (("get", "{guest}", 0, "VPA"), 2, "'VPA' is neither"),
         (("get", "{guest}.not", 0, "VPA_ADDR"), 65, "No such file or directory"),

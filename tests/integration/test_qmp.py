@@ -138,7 +138,8 @@ async def test_a_register_is_set_and_got_by_name_and_by_number(path):
     [
         ({"id": "VPA_ADDR", "value": [VPA + 1]}, "EINVAL"),
         ({"id": "VPA_SLB", "value": [VPA, 640]}, "EINVAL"),
-        ({"id": "VPA_DTL", "value": [DTL]}, "EFAULT"),
+        ({"id": "VPA_DTL", "value": [DTL]}, "EINVAL"),
+        ({"id": "VPA_ADDR", "value": [VPA, 640]}, "EINVAL"),
         ({"id": 0x1030_0000_0000_FFFF, "value": [0]}, "EINVAL"),
         ({"id": "NO_SUCH_REGISTER", "value": [0]}, "EINVAL"),
     ],

@@ -124,9 +124,9 @@ class AreasMachine(RuleBasedStateMachine):
         kind, gpa, size = area
         expected = self.model.set(vcpu, kind, gpa, size)
 
-        got = 0
+        got, payload = 0, (gpa,) if NAMES[kind] == "VPA_ADDR" else (gpa, size)
         try:
-            set_one_reg(self.real.vcpus[vcpu], register_id(NAMES[kind]), (gpa, size))
+            set_one_reg(self.real.vcpus[vcpu], register_id(NAMES[kind]), payload)
         except OneRegError as error:
             got = -error.errno
 

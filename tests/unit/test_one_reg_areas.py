@@ -33,7 +33,8 @@ IDS = {"VPA": "VPA_ADDR", "SLB": "VPA_SLB", "DTL": "VPA_DTL"}
 
 
 def put(partition, name, *payload):
-    """Set one register of vcpu 0; return 0 or -errno."""
+    """Set one register of vcpu 0, a VPA without a length; return 0 or -errno."""
+    payload = payload[:1] if name == "VPA" else payload
     try:
         set_one_reg(partition.caller, register_id(IDS[name]), payload)
     except OneRegError as error:
