@@ -5,13 +5,15 @@ from typing import Final, assert_never
 from papvmm.engine.executor import Executor
 from papvmm.engine.exits import Breakpoint, BudgetSpent, Crash, ExitReason, NotBuilt, PaprHcall
 from papvmm.engine.inputs import decrementer_due
-from papvmm.engine.stepper import Stepper
+from papvmm.engine.stepper import Stepper, is_fp_exception
 from papvmm.engine.stops import FOREVER, Stop, StopReason
 from papvmm.engine.storage import GuestStorage
 from papvmm.engine.tracing import TRACING, is_traced, trace_causes
 from papvmm.isa.decode import decode
 from papvmm.isa.interrupts import (
+    PROGRAM_FP_ENABLED,
     PROGRAM_ILLEGAL,
+    PROGRAM_LATER,
     PROGRAM_PRIVILEGED,
     PROGRAM_TRAP,
     Interrupt,
@@ -45,6 +47,7 @@ INTERRUPTS: Final = {
     Exit.TRAP: (Interrupt.PROGRAM, PROGRAM_TRAP),
     Exit.PRIVILEGED: (Interrupt.PROGRAM, PROGRAM_PRIVILEGED),
     Exit.ILLEGAL: (Interrupt.PROGRAM, PROGRAM_ILLEGAL),
+    Exit.FP_ENABLED: (Interrupt.PROGRAM, PROGRAM_FP_ENABLED),
     Exit.FP_UNAVAILABLE: (Interrupt.FP_UNAVAILABLE, 0),
     Exit.VECTOR_UNAVAILABLE: (Interrupt.VECTOR_UNAVAILABLE, 0),
     Exit.VSX_UNAVAILABLE: (Interrupt.VSX_UNAVAILABLE, 0),
@@ -132,8 +135,10 @@ class Processor:
     def _handle(self, stop: StopReason) -> ExitReason | None:
         """Do what a stop asks for; return why the machine has to know, if it has."""
         match stop:
-            case Stop.BUDGET | Exit.CONTEXT:
+            case Stop.BUDGET:
                 return None
+            case Exit.CONTEXT:
+                return self._change_context()
             case Stop.ODD | Exit.HELPER | Exit.ALIGNMENT:
                 return self._step()
             case Stop.BREAKPOINT:
@@ -146,6 +151,12 @@ class Processor:
                 return self._exception(stop)
             case _:
                 assert_never(stop)
+
+    def _change_context(self) -> ExitReason | None:
+        """Take the interrupt of a floating-point exception that MSR did not ask for before."""
+        if is_fp_exception(self.state):
+            return self._interrupt(Interrupt.PROGRAM, PROGRAM_FP_ENABLED | PROGRAM_LATER)
+        return None
 
     def _exception(self, exit_: Exit) -> ExitReason | None:
         """Take the interrupt that an instruction's exit stands for."""

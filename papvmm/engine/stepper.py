@@ -7,10 +7,16 @@ from papvmm.engine.storage import GuestStorage
 from papvmm.isa.decode import Decoded, decode
 from papvmm.isa.instruction import Misaligned
 from papvmm.isa.ir import Exit, Template
-from papvmm.isa.msr import MSR_PR, MSR_SF
-from papvmm.isa.state import CIA, MSR, NOW, ArchState
+from papvmm.isa.msr import MSR_FE, MSR_PR, MSR_SF
+from papvmm.isa.softfloat.fpscr import FEX
+from papvmm.isa.state import CIA, FPSCR, MSR, NOW, ArchState
 from papvmm.isa.undescribed import undescribed
 from papvmm.mmu.translate import misaligned
+
+
+def is_fp_exception(state: ArchState) -> bool:
+    """Tell whether an enabled floating-point exception is there and is to be an interrupt."""
+    return bool(state.read(MSR) & MSR_FE and state.read(FPSCR) & FEX)
 
 
 class Met(NamedTuple):
@@ -58,10 +64,12 @@ class Stepper:
         helper = met.decoded.instruction.helper
         if nia == -Exit.HELPER and helper is not None:
             try:
-                helper(state, storage, met.decoded.operands)
+                helper(state, storage, met.decoded.fields)
             except Misaligned as access:
                 raise misaligned(access.ea) from None
             nia = None
+            if met.decoded.instruction.unit and is_fp_exception(state):
+                return Exit.FP_ENABLED
         if nia is not None and nia < 0:
             return Exit(-nia)
         state.write(CIA, cia + 4 if nia is None else nia)

@@ -31,10 +31,13 @@ class Interrupt(IntEnum):
     FACILITY_UNAVAILABLE = 0xF60
 
 
+PROGRAM_FP_ENABLED: Final = 0x10_0000
 PROGRAM_ILLEGAL: Final = 0x8_0000
 PROGRAM_PRIVILEGED: Final = 0x4_0000
 PROGRAM_TRAP: Final = 0x2_0000
-"""SRR1 bits 44 to 46: why there is a program interrupt."""
+"""SRR1 bits 43 to 46: why there is a program interrupt."""
+PROGRAM_LATER: Final = 0x1_0000
+"""SRR1 bit 47: SRR0 is after the instruction that caused it."""
 
 TRACED: Final = 0x4000_0000
 TRACED_LOAD: Final = 0x1000_0000

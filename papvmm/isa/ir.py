@@ -47,6 +47,8 @@ class Exit(IntEnum):
     FP_UNAVAILABLE = 10
     VECTOR_UNAVAILABLE = 11
     VSX_UNAVAILABLE = 12
+    FP_ENABLED = 13
+    """The instruction has made FEX one, and written what it writes, but not gone on."""
     FACILITY_DSCR = FACILITY_BASE + Facility.DSCR
     FACILITY_PM = FACILITY_BASE + Facility.PM
     FACILITY_BHRB = FACILITY_BASE + Facility.BHRB

@@ -18,7 +18,8 @@ from tools.vectors.check import Checker, Verdict, read_vectors, registers
 FILE = Path(__file__).parents[1] / "data" / "isa-vectors.jsonl.gz"
 CLASSES = (
     "int", "mem", "memu", "memstr", "memq", "cr", "spr", "br", "brlr", "brctr", "trap", "raw",
-    "memf", "memv", "memx", "memxs", "meml", "fpm", "vi", "vscr",
+    "memf", "memv", "memx", "memxs", "meml", "fp", "fpc", "fpcw", "fpm", "fps", "vi", "vscr",
+    "xs", "xsw",
 )  # fmt: skip
 LATER = ("vmx?",)
 """What is not built yet."""
@@ -80,7 +81,7 @@ def test_the_tool_counts_and_names_what_failed(tmp_path):
         vectors = {vector["mnem"]: vector for vector in map(json.loads, lines)}
     wrong = vectors["subf"] | {"out": {"gpr1": "123456789abcdef0"}}
     file = tmp_path / "vectors.jsonl"
-    file.write_text("\n".join(map(json.dumps, (vectors["add"], wrong, vectors["fadd"]))))
+    file.write_text("\n".join(map(json.dumps, (vectors["add"], wrong, vectors["xvadddp"]))))
     tool = Path(__file__).parents[2] / "tools" / "vectors"
 
     run = subprocess.run(

@@ -16,9 +16,9 @@ MSR_VSX = 1 << 23
 @pytest.mark.parametrize(
     ("word", "facility", "text"),
     [
-        (0xFC22182A, MSR_FP, "fadd f1, f2, f3"),
+        (0xFC201830, MSR_FP, "fre f1, f3"),
         (0x10221840, MSR_VEC, "v1, v2, v3"),
-        (0xF0221910, MSR_VSX, "vs1, vs2, vs3"),
+        (0xF0221B00, MSR_VSX, "xvadddp vs1, vs2, vs3"),
     ],
     ids=["FP", "VMX", "VSX"],
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
-from papvmm.bits import ones
+from papvmm.bits import M64, ones
 from papvmm.engine.engine import Engine
 from papvmm.engine.exits import Breakpoint, BudgetSpent, NotBuilt
 from papvmm.errors import BadInput
@@ -25,6 +25,7 @@ from papvmm.isa.interrupts import (
     Interrupt,
 )
 from papvmm.isa.msr import MSR_FP, MSR_LE, MSR_ME, MSR_PR, MSR_SF, MSR_VEC, MSR_VSX
+from papvmm.isa.softfloat.fpscr import EXCEPTIONS, FX
 from papvmm.isa.state import CELLS, ArchState
 from papvmm.machine.engines import make_engines
 from papvmm.memory.guest_memory import GuestMemory, OutOfRange
@@ -99,6 +100,7 @@ def parse(fields: dict) -> Vector:
     before, changes = dict(fields["in"]), dict(fields.get("out", {}))
     window, stored = before.pop("mem", None), changes.pop("mem", None)
     masks = {name: value for name, value in fields.get("mask", {}).items() if name != "mem"}
+    registers_before, register_changes = _numbers(before), _numbers(changes)
     exception = fields.get("exc")
     return Vector(
         mnemonic=fields["mnem"],
@@ -107,14 +109,31 @@ def parse(fields: dict) -> Vector:
         word=int(fields["insn"], 16),
         little_endian=fields["endian"] == "le",
         pc=int(fields["pc"], 16),
-        before=_numbers(before),
-        changes=_numbers(changes),
+        before=registers_before,
+        changes=register_changes,
         window=window and (int(window["addr"], 16), bytes.fromhex(window["data"])),
         stored=stored and bytes.fromhex(stored["data"]),
-        masks=_numbers(masks),
+        masks=_without_mistakes(
+            fields["mnem"], registers_before, register_changes, _numbers(masks)
+        ),
         interrupt=CAUSES[exception["kind"]] if exception else None,
         taken=bool(fields.get("taken")),
     )
+
+
+def _without_mistakes(
+    mnemonic: str, before: dict[str, int], changes: dict[str, int], masks: dict[str, int]
+) -> dict[str, int]:
+    """Return the masks, without FX where QEMU sets it and the ISA leaves it.
+
+    An operation sets FX if it changes an exception bit from 0 to 1 (Power ISA v3.0B, Book I,
+    4.2.2), not if the bit was one already; moves to FPSCR write FX as they write other bits.
+    """
+    old = before.get("fpscr", 0)
+    new = changes.get("fpscr", old)
+    if mnemonic.startswith("mt") or not new & ~old & FX or new & ~old & EXCEPTIONS:
+        return masks
+    return masks | {"fpscr": masks.get("fpscr", M64) & ~FX}
 
 
 def _numbers(registers: dict[str, str]) -> dict[str, int]:

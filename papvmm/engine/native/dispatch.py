@@ -10,8 +10,9 @@ from papvmm.engine.native.lower import CONVENTION, FILLER, PARAMETERS, LlvmText,
 from papvmm.engine.stops import Stop
 from papvmm.engine.tracing import TRACING
 from papvmm.isa.ir import Exit
-from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_IR, MSR_LE, MSR_PR, MSR_SF
-from papvmm.isa.state import CIA, MSR
+from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_FE, MSR_IR, MSR_LE, MSR_PR, MSR_SF
+from papvmm.isa.softfloat.fpscr import FEX
+from papvmm.isa.state import CIA, FPSCR, MSR
 from papvmm.memory.guest_memory import CODE_LINE, PAGE
 from papvmm.mmu.translate import REAL_MODE_BITS
 
@@ -148,7 +149,11 @@ def _context() -> Fragment:
     """
     context = Fragment()
     msr = context.read(MSR.offset)
-    unusual = context.value(f"and i64 {msr}, {MSR_SF | MSR_IR | MSR_DR | TRACING}")
+    usual = MSR_SF | MSR_IR | MSR_DR | TRACING
+    excepting = context.value(f"and i64 {context.read(FPSCR.offset)}, {FEX}")
+    calm = context.value(f"icmp eq i64 {excepting}, 0")
+    looked_at = context.value(f"select i1 {calm}, i64 {usual}, i64 {usual | MSR_FE}")
+    unusual = context.value(f"and i64 {msr}, {looked_at}")
     stop = context.label()
     elsewhere = context.fork(context.value(f"icmp eq i64 {unusual}, {MSR_SF}"))
     enabled = context.value(f"and i64 {msr}, {MSR_EE}")

@@ -1,0 +1,1 @@
+"""Scalar floating point in exact integers: what every engine falls back to."""
