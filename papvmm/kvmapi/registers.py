@@ -79,7 +79,8 @@ def _area(name: str, number: int, bits: int, kind: Area) -> Register:
         gpa, length = payload if bits == 128 else (payload[0], 0)
         if vcpu.areas.put(kind, gpa, length):
             raise OneRegError(
-                errno.EINVAL, f"{name} of vcpu {vcpu.vcpu_id} can't be {gpa:#x}, {length:#x}"
+                errno.EINVAL,
+                f"{name} of vcpu {vcpu.vcpu_id} can't be {', '.join(map(hex, payload))}",
             )
 
     return Register(name, number, bits, get, put, kind)

@@ -85,6 +85,16 @@ def test_a_saved_guest_is_replaced_and_its_files_are_gone(saved):
     assert set(os.listdir(saved)) & before == {MANIFEST}
 
 
+def test_what_a_killed_save_left_beside_it_is_swept_away(place):
+    left = place.parent / f".{place.name}.x1y2z3.part"
+    left.mkdir()
+    (left / "ram.part").write_bytes(b"half of it")
+
+    save(guest_running("b 0", memory_size=1 << 20), place)
+
+    assert list(place.parent.iterdir()) == [place]
+
+
 def test_an_empty_directory_is_as_good_as_none(place):
     place.mkdir()
 

@@ -63,7 +63,12 @@ def read_directory(directory: Path) -> tuple[Members, dict[str, bytes]]:
 
 
 def _create(place: Path, about: Object, files: Mapping[str, Iterable[bytes]]) -> None:
-    beside = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=_PART, dir=place.parent))
+    prefix = f".{place.name}."
+    for name in os.listdir(place.parent):
+        if name.startswith(prefix) and name.endswith(_PART):
+            # Whoever filled it was killed.
+            shutil.rmtree(place.parent / name, ignore_errors=True)
+    beside = Path(tempfile.mkdtemp(prefix=prefix, suffix=_PART, dir=place.parent))
     try:
         _fill(beside, about, files)
         beside.rename(place)
