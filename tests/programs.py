@@ -71,7 +71,7 @@ class KeptInterpreter:
         self.store = store
 
     def load(self, name):
-        return self.store.load(name) if name == INTERPRETER.kind else None
+        return self.store.load(name) if name == INTERPRETER.kind else []
 
 
 class Program:

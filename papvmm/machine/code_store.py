@@ -6,13 +6,17 @@ are too many.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from struct import Struct
 from tempfile import NamedTemporaryFile
 from typing import Final
 
 MOST_BYTES: Final = 64 << 20
+MOST_PARTS: Final = 32
+"""Things kept under one name: the oldest go."""
+_LENGTH: Final = Struct("<Q")
 _DIGEST: Final = sha256().digest_size
 _OTHERS_WRITE: Final = 0o022
 
@@ -36,22 +40,24 @@ class DiskStore:
         self._engine: Final = engine
         self._most_bytes: Final = most_bytes
 
-    def load(self, name: str) -> bytes | None:
-        """Return what was saved under a name, or None if it isn't there, or isn't intact."""
+    def load(self, name: str) -> list[bytes]:
+        """Return what was added under a name, the latest last; nothing if it isn't intact."""
         if not self._is_private():
-            return None
+            return []
         try:
             content = self._path(name).read_bytes()
         except OSError:
-            return None
+            return []
         digest, content = content[:_DIGEST], content[_DIGEST:]
-        return content if sha256(content).digest() == digest else None
+        return list(_parts(content)) if sha256(content).digest() == digest else []
 
-    def save(self, name: str, content: bytes) -> None:
-        """Keep something, if there is a place for it."""
+    def add(self, name: str, part: bytes) -> None:
+        """Keep something beside what there is under a name, if there is a place for it."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._is_private():
+                parts = [*self.load(name), part][-MOST_PARTS:]
+                content = b"".join(_LENGTH.pack(len(one)) + one for one in parts)
                 self._write(self._path(name), sha256(content).digest() + content)
                 self._trim()
         except OSError:
@@ -87,3 +93,11 @@ class DiskStore:
         except OSError:
             return False
         return stat.st_uid == os.getuid() and not stat.st_mode & _OTHERS_WRITE
+
+
+def _parts(content: bytes) -> Iterator[bytes]:
+    start = 0
+    while start < len(content):
+        (length,) = _LENGTH.unpack_from(content, start)
+        start += _LENGTH.size + length
+        yield content[start - length : start]

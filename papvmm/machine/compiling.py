@@ -24,7 +24,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, store: DiskStore) -> None:
         failure, result = "", b""
         try:
             result = perform(job)
-            store.save(job.name, result)
+            store.add(job.name, result)
         except Exception as error:  # noqa: BLE001 - whatever LLVM comes up with, the guest runs on
             failure = f"{type(error).__name__}: {error}".splitlines()[0]
         reason = failure.encode()

@@ -32,6 +32,7 @@ USUAL_PACE: Final = Pace()
 WORDS: Final = 1 << 16
 """Prepared words, at most, in each mode."""
 _POINTER: Final = Struct("<Q")
+_HEAT: Final = Struct("<I")
 _NUMBERS: Final = {instruction: number for number, instruction in enumerate(INSTRUCTIONS)}
 
 
@@ -119,11 +120,11 @@ class NativeCode:
         self.interpretation: Interpretation | None = None
         self.regions: Final = Regions(memory, workshop, self, pace)
         memory.on_code_write(self.drop)
-        content = workshop.store.load(INTERPRETER.kind)
-        if content is None:
-            workshop.compiler.submit(INTERPRETER)
+        kept = workshop.store.load(INTERPRETER.name)
+        if kept:
+            self._begin(kept[-1])
         else:
-            self._begin(content)
+            workshop.compiler.submit(INTERPRETER)
 
     def look_again(self) -> None:
         """Take in what has been compiled."""
@@ -179,20 +180,22 @@ class NativeCode:
     # What regions need (``OpPages``).
 
     def looked_up(self, page: int, mode: int, least: int) -> Iterator[int]:
-        """Yield the instructions of a page that were looked up so often."""
-        start = self._pages.get((page, mode))
-        if start is not None:
-            records = self._arena[start : start + layout.RECORDS_SIZE]
-            for number, record in enumerate(layout.RECORD.iter_unpack(records)):
-                if record[-2] >= least:
-                    yield page + 4 * number
+        """Yield the instructions of a page that were looked up so often since the last time."""
+        self.supply(page, mode)
+        start = self._pages[page, mode]
+        records = self._arena[start : start + layout.RECORDS_SIZE]
+        for number, record in enumerate(layout.RECORD.iter_unpack(records)):
+            if record[-2] >= least:
+                _HEAT.pack_into(self._arena, start + number * layout.UNIT + layout.HEAT, 0)
+                yield page + 4 * number
 
-    def replace(self, ra: int, mode: int, handler: int) -> None:
-        """Have a region entered at an instruction."""
+    def replace(self, ra: int, mode: int, handler: int, *, again: bool) -> None:
+        """Have a region entered at an instruction, perhaps instead of another one."""
         self.supply(ra, mode)
         offset = self._offset(ra, mode)
-        below = offset + layout.BELOW
-        self._arena[below : below + 8] = self._arena[offset : offset + 8]
+        if not again:
+            below = offset + layout.BELOW
+            self._arena[below : below + 8] = self._arena[offset : offset + 8]
         _POINTER.pack_into(self._arena, offset, handler)
         self.announce()
 

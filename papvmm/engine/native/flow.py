@@ -8,11 +8,22 @@ from papvmm.bits import M64
 from papvmm.engine.native import layout
 from papvmm.engine.native.lower import is_lowered
 from papvmm.isa.decode import Decoded, decode
-from papvmm.isa.ir import Branch, BranchTo, Const, Immediate, Leave, Next, Template
+from papvmm.isa.ir import (
+    Branch,
+    BranchTo,
+    Const,
+    Get,
+    Immediate,
+    Leave,
+    Next,
+    Ref,
+    Template,
+    refs,
+)
 from papvmm.isa.state import LR
 from papvmm.memory.guest_memory import CODE_LINE, PAGE
 
-LONGEST: Final = 600
+LONGEST: Final = 400
 """Instructions in a region, at most."""
 
 
@@ -31,6 +42,8 @@ class Flow:
     entries: set[int] = field(default_factory=set)
     return_sites: set[int] = field(default_factory=set)
     starts: set[int] = field(default_factory=set)
+    dispatches: bool = False
+    """It goes to computed addresses that are not those of callers."""
 
     def lines(self) -> set[int]:
         """Return the lines that the instructions are on."""
@@ -74,6 +87,17 @@ def explore(page: int, mode: int, words: bytes, starts: Iterable[int], avoided: 
     return flow
 
 
+def _is_return(template: Template, target: Ref) -> bool:
+    """Tell whether an address that is branched to is that in LR."""
+    pending = [target]
+    while pending:
+        op = template.ops[pending.pop()]
+        if isinstance(op, Get):
+            return op.register.cell is LR
+        pending += refs(op)
+    return False
+
+
 def _successors(flow: Flow, address: int, decoded: Decoded, template: Template) -> list[int]:
     """Return where execution may go from a branch, as far as that is known and in the page."""
     following = address + 4
@@ -88,7 +112,8 @@ def _successors(flow: Flow, address: int, decoded: Decoded, template: Template) 
             found = [target, following] if calls or not always else [target]
             if calls or target <= address:
                 flow.entries.add(target)
-        case BranchTo(when, _):
+        case BranchTo(when, target_ref):
+            flow.dispatches |= not _is_return(template, target_ref)
             always = isinstance(template.ops[when], Const)
             found = [following] if calls or not always else []
         case Next() | Leave():

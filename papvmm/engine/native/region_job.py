@@ -10,7 +10,7 @@ from papvmm.engine.native.flow import explore
 from papvmm.engine.native.lower import PRELUDE
 from papvmm.engine.native.machine_code import MachineCode
 from papvmm.engine.native.region import Region
-from papvmm.memory.guest_memory import PAGE
+from papvmm.memory.guest_memory import CODE_LINE, PAGE
 
 REGION: Final = "region"
 FUNCTION: Final = "region"
@@ -18,21 +18,26 @@ FUNCTION: Final = "region"
 
 @dataclass(frozen=True, slots=True)
 class RegionRequest:
-    """A page's address, mode and bytes, where to start, and which lines to leave alone."""
+    """A page's address, mode and bytes, and which lines to leave alone.
+
+    ``start`` is where the region begins; if it goes to computed addresses, it also comprises
+    the code at the ``targets``.
+    """
 
     page: int
     mode: int
     words: bytes
-    starts: Sequence[int]
+    start: int
+    targets: Sequence[int]
     avoided: Sequence[int]
 
     def pack(self) -> bytes:
         """Return everything as bytes."""
-        fields = [self.page, self.mode, list(self.starts), list(self.avoided)]
+        fields = [self.page, self.mode, self.start, list(self.targets), list(self.avoided)]
         return self.words + json.dumps(fields).encode()
 
     def name(self) -> str:
-        """Return the name to keep the answer under: it depends on the page and its bytes."""
+        """Return the name to keep all regions of the page under, while it has these bytes."""
         digest = sha256(self.words + f"{self.page} {self.mode}".encode()).hexdigest()
         return f"{REGION}-{digest[:32]}"
 
@@ -46,11 +51,17 @@ class Translated:
     offset: int
     text: bytes
 
+    def lines(self) -> frozenset[int]:
+        """Return the lines of RAM that its instructions are on."""
+        return frozenset(ra // CODE_LINE for ra in self.covered)
+
 
 def translate(request: bytes, compile_text: Callable[[str], MachineCode]) -> bytes:
     """Translate a packed request, with a compiler, to a packed ``Translated``."""
-    page, mode, starts, avoided = json.loads(request[PAGE:])
-    flow = explore(page, mode, request[:PAGE], starts, frozenset(avoided))
+    page, mode, start, targets, avoided = json.loads(request[PAGE:])
+    flow = explore(page, mode, request[:PAGE], [start], frozenset(avoided))
+    if flow.dispatches and targets:
+        flow = explore(page, mode, request[:PAGE], [start, *targets], frozenset(avoided))
     entries, offset, text = sorted(flow.entries), 0, b""
     if entries:
         code = compile_text(PRELUDE + Region(flow).text(FUNCTION))

@@ -38,8 +38,8 @@ class Compiler(Protocol):
 class CodeStore(Protocol):
     """Has code from earlier runs, for this engine on this host."""
 
-    def load(self, name: str) -> bytes | None:
-        """Return what was kept under a name, whole and unchanged, or None."""
+    def load(self, name: str) -> Sequence[bytes]:
+        """Return what was kept under a name, whole and unchanged: the latest last."""
         ...
 
 
