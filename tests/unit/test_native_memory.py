@@ -7,11 +7,12 @@ import sys
 
 import pytest
 
+from papvmm.engine.code_marks import CODE_REGION
 from papvmm.engine.exits import Breakpoint, BudgetSpent
 from papvmm.isa.interrupts import Interrupt
-from papvmm.isa.state import CIA, DAR
+from papvmm.isa.state import CIA, DAR, GPR
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
-from tests.programs import CODE, DATA, NATIVE, NEVER, RAM, Program
+from tests.programs import CODE, DATA, NATIVE, NEVER, RAM, REGIONS, Program
 
 PROT_NONE = 0
 LOADS = {"lbz": 1, "lhz": 2, "lwz": 4, "ld": 8, "lq": 16}
@@ -145,3 +146,23 @@ def test_pages_beside_ram_are_never_touched():
             reason = program.run(1)
 
             assert reason in (BudgetSpent(), Breakpoint(0x200), Breakpoint(0x600))
+
+
+@pytest.mark.parametrize("mnemonic", ["lbz", "ld", "lq", "stb", "stw", "std", "stq"])
+def test_a_region_does_at_every_edge_what_the_python_engine_does(mnemonic):
+    """The region is made for harmless addresses; RAM lies between guarded pages."""
+    text = f"{mnemonic} 4,0(10); addi 5,5,1; b -8"
+    region = Program(text, hot=REGIONS, ram=GuardedMemory(RAM), r10=DATA)
+    python = Program(text, hot=NEVER, r10=DATA)
+    for program in (region, python):
+        program.processor.breakpoints.update(Interrupt)
+        program.run(3000)
+    assert region.memory.code[CODE // CODE_LINE] & CODE_REGION
+
+    for ea in EDGES:
+        for program in (region, python):
+            program.state.write(CIA, CODE)
+            program.state.write(GPR, ea, 10)
+
+        assert region.run(1500) == python.run(1500), hex(ea)
+        assert region.seen() == python.seen(), hex(ea)

@@ -286,14 +286,14 @@ class LlvmLowering(LlvmText, Lowering):
     def load(self, op: Load, ea: Atom) -> Atom:
         if op.is_aligned:
             self._demand_alignment(ea, op.width // 8)
-        address = self._host_address(ea, op.width // 8, is_store=False)
+        address = self.host_address(ea, op.width // 8, is_store=False)
         value = self.value(f"load i{op.width}, ptr {address}, align 1")
         return self._swapped(value, op.width, is_reversed=op.is_reversed)
 
     def store(self, op: Store, ea: Atom, value: Atom) -> None:
         if op.is_aligned:
             self._demand_alignment(ea, op.width // 8)
-        address = self._host_address(ea, op.width // 8, is_store=True)
+        address = self.host_address(ea, op.width // 8, is_store=True)
         swapped = self._swapped(value, op.width, is_reversed=op.is_reversed)
         self.line(f"store i{op.width} {swapped}, ptr {address}, align 1")
 
@@ -304,7 +304,7 @@ class LlvmLowering(LlvmText, Lowering):
         start, store, finish = self.label(), self.label(), self.label()
         self.line(f"br label %{start}\n{start}:")
         done = self.fork(values[op.when])
-        address = self._host_address(ea, op.of // 8, is_store=True)
+        address = self.host_address(ea, op.of // 8, is_store=True)
         there = self.value(f"load i{op.of}, ptr {address}, align 1")
         old, swapped = (self._swapped(v, op.of, is_reversed=False) for v in (expected, new))
         same = self.value(f"icmp eq i{op.of} {there}, {old}")
@@ -335,7 +335,7 @@ class LlvmLowering(LlvmText, Lowering):
             return value
         return self.value(f"call i{width} @llvm.bswap.i{width}(i{width} {value})")
 
-    def _host_address(self, ea: Atom, size: int, *, is_store: bool) -> str:
+    def host_address(self, ea: Atom, size: int, *, is_store: bool) -> str:
         """Translate by the data TLB; after a miss, ask the slow path, which may refuse."""
         if isinstance(ea, int):
             ea = self.value(f"add i64 {ea}, 0")
@@ -351,10 +351,15 @@ class LlvmLowering(LlvmText, Lowering):
         fast = self.value(f"add i64 {addend}, {ea}")
         self.line(f"br label %{join}")
         self.line(f"{miss}:")
-        function = self.filler(layout.FILL_STORE if is_store else layout.FILL_LOAD)
-        slow = self.value(f"call {FILLER} {function}(ptr %cpu, i64 {ea}, i64 {size})")
-        self._unless(self.value(f"icmp ne i64 {slow}, 0"), Stop.ODD)
+        slow = self.slow_path(ea, size, is_store=is_store)
         self.line(f"br label %{filled}\n{filled}:\nbr label %{join}")
         self.line(f"{join}:")
         address = self.value(f"phi i64 [{fast}, %{hit}], [{slow}, %{filled}]")
         return self.value(f"inttoptr i64 {address} to ptr")
+
+    def slow_path(self, ea: Atom, size: int, *, is_store: bool) -> str:
+        """Have a function find the host address; if it refuses, leave the access to the stepper."""
+        function = self.filler(layout.FILL_STORE if is_store else layout.FILL_LOAD)
+        slow = self.value(f"call {FILLER} {function}(ptr %cpu, i64 {ea}, i64 {size})")
+        self._unless(self.value(f"icmp ne i64 {slow}, 0"), Stop.ODD)
+        return slow

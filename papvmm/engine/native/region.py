@@ -17,7 +17,7 @@ from papvmm.engine.stops import Stop
 from papvmm.isa.ir import Exit, Immediate
 from papvmm.isa.operands import Operand, Register
 from papvmm.isa.state import CIA, GPR, ZERO_GPR, Cell
-from papvmm.memory.guest_memory import PAGE
+from papvmm.memory.guest_memory import CODE_LINE, PAGE
 
 Slot: TypeAlias = tuple[Cell, int]
 
@@ -87,6 +87,27 @@ class Region(LlvmLowering):
 
     def filler(self, field: int) -> str:
         return self.value(f"load ptr, ptr {self.field(field)}")
+
+    def host_address(self, ea: Atom, size: int, *, is_store: bool) -> str:
+        """Go to RAM directly, which real mode allows, but not to lines that code is on."""
+        slowly, fast, filled, join = (self.label() for _ in range(4))
+        end = self.value(f"sub i64 %ram_size, {size - 1}")
+        outside = self.fork(self.value(f"icmp ult i64 {ea}, {end}"), likely=True)
+        marked = slowly
+        if is_store:
+            line = self.value(f"lshr i64 {ea}, {CODE_LINE.bit_length() - 1}")
+            mark = self.value(f"load i8, ptr {self.beside('%marks', line)}")
+            marked = self.fork(self.value(f"icmp eq i8 {mark}, 0"), likely=True)
+        self.line(f"br label %{fast}\n{fast}:")
+        direct = self.value(f"add i64 %ram_base, {ea}")
+        self.line(f"br label %{join}\n{outside}:\nbr label %{slowly}")
+        if is_store:
+            self.line(f"{marked}:\nbr label %{slowly}")
+        self.line(f"{slowly}:")
+        slow = self.slow_path(ea, size, is_store=is_store)
+        self.line(f"br label %{filled}\n{filled}:\nbr label %{join}\n{join}:")
+        address = self.value(f"phi i64 [{direct}, %{fast}], [{slow}, %{filled}]")
+        return self.value(f"inttoptr i64 {address} to ptr")
 
     def get(self, register: Register) -> Atom:
         slot = self._slot(register)
@@ -201,6 +222,9 @@ class Region(LlvmLowering):
         below = self.value(f"load ptr, ptr {self.beside('%ip', layout.BELOW)}")
         self.line(tail_call(below, "%ip"))
         self.line(f"{here}:\nstore i64 {left}, ptr %left")
+        self.line(f"%ram_base = load i64, ptr {self.field(layout.RAM_BASE)}")
+        self.line(f"%ram_size = load i64, ptr {self.field(layout.RAM_SIZE)}")
+        self.line(f"%marks = load ptr, ptr {self.field(layout.MARKS)}")
         for slot in self._used | self._written:
             width = slot[0].size * 8
             value = self.read(slot[0].at(slot[1]), width)
