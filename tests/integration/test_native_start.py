@@ -1,0 +1,72 @@
+"""Starting the native engine: with a cache, without one, and where there is no LLVM."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from papvmm.engine.native.workshop import INTERPRETER, Job
+from papvmm.machine.code_store import cache_directory
+from papvmm.machine.compiler import CompilerProcess
+from tests.guests.images import image
+
+ROOT = Path(__file__).parents[2]
+WITHOUT_LLVM = "raise ImportError('there is no llvmlite here')\n"
+
+
+def run(cache, *, pythonpath="", units=20):
+    return subprocess.run(
+        [sys.executable, "-m", "papvmm", "run", image("bench-be"), "-append", f"sieve n={units}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+        cwd=ROOT,
+        env={"XDG_CACHE_HOME": str(cache), "PYTHONPATH": f"{pythonpath}:{ROOT}"},
+    )
+
+
+def test_a_damaged_cache_is_ignored(tmp_path):
+    (tmp_path / "papvmm").mkdir(mode=0o700)
+    for file in cache_directory().iterdir():
+        damaged = bytearray(file.read_bytes())
+        damaged[len(damaged) // 2] ^= 0xFF
+        (tmp_path / "papvmm" / file.name).write_bytes(damaged)
+
+    sound, spoilt = run(cache_directory().parent), run(tmp_path)
+
+    assert spoilt.returncode == sound.returncode == 0
+    assert spoilt.stdout.replace("ticks", "") == sound.stdout.replace("ticks", "")
+
+
+def test_without_llvm_the_python_engine_runs_the_guest_and_one_line_says_so(tmp_path):
+    (tmp_path / "llvmlite.py").write_text(WITHOUT_LLVM)
+
+    result = run(tmp_path, pythonpath=str(tmp_path), units=80)
+
+    assert result.returncode == 0
+    assert "sieve: done" in result.stdout
+    assert result.stderr.count("\n") <= 2
+    assert "there is no llvmlite here" in result.stderr
+
+
+def test_a_job_that_fails_is_told_and_nothing_else_is_expected():
+    told = []
+    compiler = CompilerProcess(told.append, waits=True)
+    jobs = [Job("nonsense", "a", b""), Job("nonsense", "b", b"")]
+
+    for job in jobs:
+        compiler.submit(job)
+
+    assert [(done.job, done.content) for done in compiler.finished()] == [(j, None) for j in jobs]
+    assert len(told) == 1
+    assert "there is no job 'nonsense'" in told[0]
+
+
+def test_a_compiler_does_what_it_is_asked():
+    compiler = CompilerProcess(None, waits=True)
+
+    compiler.submit(INTERPRETER)
+
+    (done,) = compiler.finished()
+    assert done.content is not None
+    assert len(done.content) > 100_000

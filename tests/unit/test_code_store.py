@@ -1,0 +1,92 @@
+"""The cache of native code on disk: whole, unchanged and for here, or ignored."""
+
+import pytest
+
+from papvmm.machine.code_store import DiskStore, cache_directory
+
+
+def store(directory, engine="engine", most_bytes=1 << 20):
+    return DiskStore(directory / "cache", lambda: engine, most_bytes)
+
+
+def only_file(directory):
+    (file,) = (directory / "cache").iterdir()
+    return file
+
+
+def test_what_was_added_is_there_in_its_order(tmp_path):
+    store(tmp_path).add("name", b"one")
+    store(tmp_path).add("name", b"")
+    store(tmp_path).add("name", b"three")
+
+    assert store(tmp_path).load("name") == [b"one", b"", b"three"]
+    assert store(tmp_path).load("other") == []
+
+
+def test_another_engine_finds_nothing(tmp_path):
+    store(tmp_path).add("name", b"code")
+
+    assert store(tmp_path, "another").load("name") == []
+
+
+@pytest.mark.parametrize("at", [0, 31, 32, 40, 45])
+def test_a_file_with_a_changed_byte_is_ignored_and_made_anew(tmp_path, at):
+    store(tmp_path).add("name", b"code")
+    content = bytearray(only_file(tmp_path).read_bytes() + b"more")
+    content[at] ^= 1
+    only_file(tmp_path).write_bytes(content)
+
+    assert store(tmp_path).load("name") == []
+    store(tmp_path).add("name", b"new")
+    assert store(tmp_path).load("name") == [b"new"]
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 43])
+def test_a_file_that_was_cut_off_is_ignored(tmp_path, length):
+    store(tmp_path).add("name", b"code")
+    only_file(tmp_path).write_bytes(only_file(tmp_path).read_bytes()[:length])
+
+    assert store(tmp_path).load("name") == []
+
+
+def test_a_directory_that_others_can_write_is_not_trusted(tmp_path):
+    store(tmp_path).add("name", b"code")
+    (tmp_path / "cache").chmod(0o777)
+
+    assert store(tmp_path).load("name") == []
+
+
+def test_the_directory_is_for_its_owner_only(tmp_path):
+    store(tmp_path).add("name", b"code")
+
+    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_oldest_files_go_when_there_are_too_many_bytes(tmp_path):
+    for number in range(10):
+        store(tmp_path, most_bytes=500).add(f"name{number}", bytes(100))
+
+    names = [name for name in range(10) if store(tmp_path).load(f"name{name}")]
+    assert 1 <= len(names) <= 3
+    assert 9 in names
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(tmp_path):
+    (tmp_path / "cache").write_text("a file")
+
+    store(tmp_path).add("name", b"code")
+
+    assert store(tmp_path).load("name") == []
+
+
+def test_the_cache_is_where_the_xdg_specification_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    assert cache_directory() == tmp_path / "papvmm"
+
+
+def test_a_relative_cache_directory_is_ignored_as_the_specification_asks(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert cache_directory() == tmp_path / ".cache" / "papvmm"
