@@ -124,8 +124,8 @@ def hibernation() -> Demonstration:
         ),
         harmed=Scene("kvm-3.6", "KVM of Linux 3.6", lost, save_after=80_000),
         cured=Scene("kvm-3.7", "KVM of Linux 3.7", replace(lost, hv="kvm-3.7"), save_after=80_000),
-        before="guest",
-        after="restored guest",
+        before="the guest",
+        after="the restored guest",
     )
 
 
