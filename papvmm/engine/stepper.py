@@ -9,6 +9,7 @@ from papvmm.isa.instruction import Misaligned
 from papvmm.isa.ir import Exit, Template
 from papvmm.isa.msr import MSR_FE, MSR_PR, MSR_SF
 from papvmm.isa.softfloat.fpscr import FEX
+from papvmm.isa.softfloat.record import settle
 from papvmm.isa.state import CIA, FPSCR, MSR, NOW, ArchState
 from papvmm.isa.undescribed import undescribed
 from papvmm.mmu.translate import misaligned
@@ -63,6 +64,8 @@ class Stepper:
         nia = handler(self._q, state.buffer, storage, self._no_code, cia, now, args)
         helper = met.decoded.instruction.helper
         if nia == -Exit.HELPER and helper is not None:
+            if met.decoded.instruction.unit:
+                settle(state)
             try:
                 helper(state, storage, met.decoded.fields)
             except Misaligned as access:

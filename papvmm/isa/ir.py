@@ -17,6 +17,7 @@ from enum import IntEnum
 from typing import Final, NewType, TypeAlias, TypeVar, get_args
 
 from papvmm.bits import mask, ones, permute, rotl, signed
+from papvmm.isa import hostfloat
 from papvmm.isa.facilities import Facility, Unit
 from papvmm.isa.operands import Operand, Register
 
@@ -293,10 +294,21 @@ PURE: Final[dict[str, Callable[..., int]]] = {
     "select": lambda _, c, a, b: a if c else b,
     "mask": lambda _, a, b: mask(a, b),
     "permute": lambda _, a, b, c: permute(a, b, c),
+    "fadd": lambda _, a, b: hostfloat.add(a, b),
+    "fmul": lambda _, a, b: hostfloat.multiply(a, b),
+    "fdiv": lambda _, a, b: hostfloat.divide(a, b),
+    "fma": lambda _, a, b, c: hostfloat.multiply_add(a, b, c),
+    "fsqrt": lambda _, a: hostfloat.square_root(a),
+    "fsingle": lambda _, a: hostfloat.to_single(a),
+    "fsigned": lambda _, a: hostfloat.from_integer(a),
+    "fint": lambda _, a: hostfloat.to_integer(a),
+    "flt": lambda _, a, b: hostfloat.is_less(a, b),
+    "feq": lambda _, a, b: hostfloat.is_equal(a, b),
 }
 """What each pure op computes, from the width of its last argument and its arguments.
 
-Shift amounts are below the width and divisors are not zero: descriptions see to that.
+Shift amounts are below the width and divisors are not zero: descriptions see to that. Doubles
+are bits: of a result that is not finite only that is known. What fint gets is in range.
 """
 
 

@@ -53,8 +53,10 @@ CELLS: Final = {
             ("ic_offset", 64, 1), ("lpcr", 64, 1), ("darn_seed", 64, 1), ("darn_count", 64, 1),
             *((name.lower(), width, 1) for name, width in STORED.items()),
             ("fpscr", 64, 1), ("vscr", 32, 1), ("vsr", 64, 128),
+            ("fp_a", 64, 1), ("fp_b", 64, 1), ("fp_c", 64, 1),
             ("cr", 1, 32), ("so", 1, 1), ("ov", 1, 1), ("ov32", 1, 1),
             ("ca", 1, 1), ("ca32", 1, 1), ("reserve_size", 8, 1), ("external", 1, 1),
+            ("fp_kind", 8, 1), ("fp_cc", 8, 1),
         )
     )
 }  # fmt: skip
@@ -71,6 +73,14 @@ OV32: Final = CELLS["ov32"]
 CA: Final = CELLS["ca"]
 CA32: Final = CELLS["ca32"]
 FPSCR: Final = CELLS["fpscr"]
+"""To be read by ``softfloat.record.settle``: until then the cells below say more."""
+FP_KIND: Final = CELLS["fp_kind"]
+FP_A: Final = CELLS["fp_a"]
+FP_B: Final = CELLS["fp_b"]
+FP_C: Final = CELLS["fp_c"]
+"""The operation, and its operands, whose FR, FI and FPRF are not in FPSCR yet; 0: there is none."""
+FP_CC: Final = CELLS["fp_cc"]
+"""The FPCC of a comparison after that, or 0."""
 VSCR: Final = CELLS["vscr"]
 VSR: Final = CELLS["vsr"]
 """VSR n: its low doubleword is element 2n, its high one, FPR n if n < 32, element 2n + 1."""

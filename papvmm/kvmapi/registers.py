@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from papvmm.bits import M64, ones
 from papvmm.clock import ticks_at
 from papvmm.errors import PapvmmError
+from papvmm.isa.softfloat.record import set_fpscr, settle
 from papvmm.isa.state import (
     CELLS,
     IC_OFFSET,
@@ -139,6 +140,14 @@ def _vsr(name: str, number: int, vsr: int) -> Register:
     return Register(name, number, 128, get, put)
 
 
+def _get_fpscr(vcpu: Vcpu) -> Payload:
+    return (settle(vcpu.state),)
+
+
+def _put_fpscr(vcpu: Vcpu, payload: Payload) -> None:
+    set_fpscr(vcpu.state, payload[0])
+
+
 def _get_hior(_vcpu: Vcpu) -> Payload:
     return (0,)
 
@@ -206,7 +215,7 @@ def _rows() -> Iterator[Register]:
         yield _cell(f"FPR{index}", 0x20 + index, 64, VSR, 2 * index + 1)
         yield _vsr(f"VR{index}", 0x40 + index, 32 + index)
         yield _vsr(f"VSR{index}", 0x60 + index, index)
-    yield _cell("FPSCR", 0x80, 64)
+    yield Register("FPSCR", 0x80, 64, _get_fpscr, _put_fpscr)
     yield _cell("VSCR", 0x81, 32)
     yield _area("VPA_ADDR", 0x82, 64, Area.VPA)
     yield _area("VPA_SLB", 0x83, 128, Area.SLB_SHADOW)

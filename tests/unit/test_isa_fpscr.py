@@ -29,6 +29,7 @@ from papvmm.isa.softfloat.fpscr import (
     ZE,
     ZX,
 )
+from papvmm.isa.softfloat.record import settle
 from papvmm.isa.state import FPSCR, SRR0, SRR1
 from tests.programs import CODE, Program
 
@@ -62,7 +63,7 @@ def result(program):
 
 
 def fpscr(program):
-    return program.state.read(FPSCR)
+    return settle(program.state)
 
 
 # Invalid operations.

@@ -26,6 +26,7 @@ from papvmm.isa.interrupts import (
 )
 from papvmm.isa.msr import MSR_FP, MSR_LE, MSR_ME, MSR_PR, MSR_SF, MSR_VEC, MSR_VSX
 from papvmm.isa.softfloat.fpscr import EXCEPTIONS, FX
+from papvmm.isa.softfloat.record import settle
 from papvmm.isa.state import CELLS, ArchState
 from papvmm.machine.engines import make_engines
 from papvmm.memory.guest_memory import GuestMemory, OutOfRange
@@ -41,7 +42,8 @@ BRANCH_DISTANCE = 12
 
 UNCOMPARED = frozenset(
     ("cr", "so", "ov", "ov32", "ca", "ca32", "xer_low", "now", "cia", "msr", "srr0", "srr1",
-     "fault_ea", "reserve_ea", "reserve_size", "reserve_value", "reserve_high")
+     "fault_ea", "reserve_ea", "reserve_size", "reserve_value", "reserve_high",
+     "fp_kind", "fp_a", "fp_b", "fp_c", "fp_cc")
 )  # fmt: skip
 """Cells seen as part of cr and xer, as outcome of the instruction, or not by programs."""
 
@@ -242,7 +244,7 @@ def registers(state: ArchState) -> dict[str, int]:
         for name, cell in CELLS.items()
         if cell.count == 1 and name not in UNCOMPARED
     }
-    return seen
+    return seen | {"fpscr": settle(state)}
 
 
 def width(name: str) -> int:

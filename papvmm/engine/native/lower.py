@@ -39,6 +39,8 @@ PRELUDE: Final = "\n".join(
         *(f"declare i{n} @llvm.ctlz.i{n}(i{n}, i1)" for n in (32, 64, 128)),
         *(f"declare i{n} @llvm.ctpop.i{n}(i{n})" for n in (8, 32, 64, 128)),
         *(f"declare i{n} @llvm.bswap.i{n}(i{n})" for n in (16, 32, 64, 128)),
+        "declare double @llvm.fma.f64(double, double, double)",
+        "declare double @llvm.sqrt.f64(double)",
         '!0 = !{!"branch_weights", i32 100000, i32 1}',
         'attributes #0 = { nounwind "no-jump-tables"="true" }',
         'attributes #1 = { nounwind noinline "no-jump-tables"="true" }',
@@ -70,7 +72,18 @@ PURE: Final[dict[str, str]] = {
     "sext": "sext i{of} {0} to i{n}",
     "select": "select i1 {0}, i{n} {1}, i{n} {2}",
 }
-"""LLVM for each pure op but ``mask``, which decoding always computes, and ``permute``."""
+"""LLVM for each pure op but ``mask``, which decoding always computes, permutes and floats."""
+FLOAT: Final[dict[str, str]] = {
+    "fadd": "fadd double {0}, {1}",
+    "fmul": "fmul double {0}, {1}",
+    "fdiv": "fdiv double {0}, {1}",
+    "fma": "call double @llvm.fma.f64(double {0}, double {1}, double {2})",
+    "fsqrt": "call double @llvm.sqrt.f64(double {0})",
+    "flt": "fcmp olt double {0}, {1}",
+    "feq": "fcmp oeq double {0}, {1}",
+}
+"""LLVM for pure ops on doubles."""
+CONVERSIONS: Final = ("fsingle", "fsigned", "fint")
 VECTOR: Final = "<16 x i8>"
 EACH_BYTE: Final = int.from_bytes(bytes([1] * 16))
 
@@ -128,7 +141,25 @@ class LlvmText:
         """Append a pure op."""
         if op.code == "permute":
             return self._permute(*args)
+        if op.code in FLOAT:
+            doubles = [self.value(f"bitcast i64 {arg} to double") for arg in args]
+            result = self.value(FLOAT[op.code].format(*doubles))
+            return result if op.width == 1 else self.value(f"bitcast double {result} to i64")
+        if op.code in CONVERSIONS:
+            return self._convert(op.code, *args)
         return self.value(PURE[op.code].format(*args, n=op.width, of=op.of))
+
+    def _convert(self, code: str, number: Atom) -> Atom:
+        """Append a conversion to single precision and back, or from or to an integer."""
+        if code == "fsigned":
+            converted = self.value(f"sitofp i64 {number} to double")
+        else:
+            double = self.value(f"bitcast i64 {number} to double")
+            if code == "fint":
+                return self.value(f"fptosi double {double} to i64")
+            single = self.value(f"fptrunc double {double} to float")
+            converted = self.value(f"fpext float {single} to double")
+        return self.value(f"bitcast double {converted} to i64")
 
     def lanes(self, op: Lanes, args: list[Atom]) -> Atom:
         """Append a lane op."""

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Final, TypeAlias
 
 from papvmm.bits import mask, ones, permute
+from papvmm.isa import hostfloat
 from papvmm.isa.ir import PURE, lanes
 from papvmm.mmu.translate import misaligned
 
@@ -27,7 +28,7 @@ def namespace(*, little_endian: bool) -> dict[str, object]:
     order, other = "<>" if little_endian else "><"
     names: dict[str, object] = {
         "sdiv": PURE["sdiv"], "mask": mask, "misaligned": misaligned, "reverse": _reverse,
-        "OUT_OF_RANGE": OUT_OF_RANGE, "permute": permute, "lanes": lanes,
+        "OUT_OF_RANGE": OUT_OF_RANGE, "permute": permute, "lanes": lanes, "hostfloat": hostfloat,
     }  # fmt: skip
     for size, letter in _FORMATS.items():
         plain, reversed_ = struct.Struct(order + letter), struct.Struct(other + letter)

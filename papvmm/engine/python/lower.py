@@ -59,6 +59,16 @@ PURE: Final[dict[str, str]] = {
     "select": "{1} if {0} else {2}",
     "mask": "mask({0}, {1})",
     "permute": "permute({0}, {1}, {2})",
+    "fadd": "hostfloat.add({0}, {1})",
+    "fmul": "hostfloat.multiply({0}, {1})",
+    "fdiv": "hostfloat.divide({0}, {1})",
+    "fma": "hostfloat.multiply_add({0}, {1}, {2})",
+    "fsqrt": "hostfloat.square_root({0})",
+    "fsingle": "hostfloat.to_single({0})",
+    "fsigned": "hostfloat.from_integer({0})",
+    "fint": "hostfloat.to_integer({0}) & {m}",
+    "flt": "hostfloat.is_less({0}, {1})",
+    "feq": "hostfloat.is_equal({0}, {1})",
 }
 """Python for each pure op: n the argument width, h its sign bit, m a mask of the result.
 

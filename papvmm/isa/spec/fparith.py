@@ -1,6 +1,6 @@
-"""Floating-point arithmetic and comparison, as helpers (Power ISA v3.0B, Book I, 4.6.6 to 4.6.8).
+"""Floating-point arithmetic and comparison (Power ISA v3.0B, Book I, 4.6.6 to 4.6.8).
 
-Exact, whatever FPSCR asks for; slow.
+A helper does all that FPSCR may ask for, exactly and slowly; ``fpfast`` most of what programs do.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,18 +9,23 @@ from typing import Final, TypeAlias
 from papvmm.isa.facilities import Unit
 from papvmm.isa.forms import Form, a_form, x_form
 from papvmm.isa.instruction import Section, Storage
-from papvmm.isa.operands import BF, FRA, FRB, FRC, FRT, Operand, Rc
+from papvmm.isa.operands import BF, FRA, FRB, FRC, FRT, HIGH, LOW, OPERANDS, Kind, Operand, Rc
 from papvmm.isa.softfloat.arithmetic import OPERATIONS, operate
 from papvmm.isa.softfloat.compare import compare, test_divide, test_square_root
 from papvmm.isa.softfloat.convert import to_integer, to_integral
 from papvmm.isa.softfloat.fpscr import AWAY, DOWN, TOWARD_ZERO, UP, Outcome
+from papvmm.isa.spec import fpfast
 from papvmm.isa.state import CR, FPSCR, VSR, ArchState
+from papvmm.isa.trace import Trace
+from papvmm.isa.value import Value
 
 section: Final = Section(Unit.FP)
 
 Fields: TypeAlias = Mapping[Operand, int]
 Function: TypeAlias = Callable[[tuple[int, ...], int], Outcome]
 """Computes the outcome from doubles and FPSCR."""
+Fast: TypeAlias = Callable[..., Value]
+"""Computes the result while tracing, or leaves with HELPER."""
 
 
 def doubles(state: ArchState, fields: Fields, *operands: Operand) -> tuple[int, ...]:
@@ -48,27 +53,71 @@ def set_cr_field(state: ArchState, field: int, bits: int) -> None:
         state.write(CR, bits >> 3 - element, 4 * field + element)
 
 
-def _define(
-    syntax: str, form: Form, title: str, operands: tuple[Operand, ...], function: Function
+def define_operation(
+    to: Section,
+    syntax: str,
+    form: Form,
+    title: str,
+    operands: tuple[Operand, ...],
+    function: Function,
+    *,
+    fast: Fast | None = None,
 ) -> None:
+    """Add an operation on doubles whose target is the first operand written.
+
+    Where ``fast`` can't do it, ``function`` does.
+    """
+    target = OPERANDS[syntax.partition(" ")[2].partition(",")[0]]
+
     def helper(state: ArchState, _storage: Storage, fields: Fields) -> None:
         outcome = function(doubles(state, fields, *operands), state.read(FPSCR))
-        finish(state, fields, FRT, outcome)
+        finish(state, fields, target, outcome)
 
     helper.__doc__ = title
-    section.define_helper(syntax, form)(helper)
+    if fast is None:
+        to.define_helper(syntax, form)(helper)
+        return
+
+    def describe(cpu: Trace) -> None:
+        set_double(cpu, target, fast(cpu, *(double(cpu, operand) for operand in operands)))
+
+    describe.__doc__ = title
+    to.define(syntax, form, helper=helper)(describe)
+
+
+def double(cpu: Trace, operand: Operand) -> Value:
+    """Return the double in a FPR or VSR."""
+    return cpu[operand] if operand.kind is Kind.FPR else cpu[operand.offset(HIGH)]
+
+
+def set_double(cpu: Trace, target: Operand, value: Value) -> None:
+    """Set a FPR or VSR to a double; what is below is 0."""
+    if target.kind is Kind.FPR:
+        cpu[target] = value
+    else:
+        cpu[target.offset(HIGH)] = value
+        cpu[target.offset(LOW)] = cpu.const(0)
+
+
+def fast_operation(name: str) -> Fast:
+    """Return the fast path of an operation in ``OPERATIONS``."""
+    if name.startswith("fcf"):
+        return lambda cpu, number: fpfast.from_integer(cpu, name, number)
+    return lambda cpu, *operands: fpfast.arithmetic(cpu, name, operands)
 
 
 def _arithmetic(name: str, form: Form, title: str, operands: tuple[Operand, ...]) -> None:
     operation = OPERATIONS[name]
     written = (FRA, FRC, FRB) if len(operands) == 3 else operands
     syntax = ",".join(operand.name for operand in (FRT, *written))
-    _define(
+    define_operation(
+        section,
         f"{name}[.] {syntax}",
         form,
         title,
         operands,
         lambda doubles, fpscr: operate(operation, doubles, fpscr),
+        fast=fast_operation(name),
     )
 
 
@@ -98,7 +147,9 @@ _arithmetic("frsp", x_form(63, 12), "Floating Round to Single-Precision.", (FRB,
 def _to_integer(name: str, xo: int, width: int, *, is_signed: bool, to_zero: bool) -> None:
     size = "Doubleword" if width == 64 else "Word"
     title = f"Floating Convert To Integer {size}{'' if is_signed else ' Unsigned'}"
-    _define(
+    is_fast = is_signed and to_zero
+    define_operation(
+        section,
         f"{name}[.] FRT,FRB",
         x_form(63, xo),
         f"{title}{' with round to Zero' if to_zero else ''}.",
@@ -106,6 +157,7 @@ def _to_integer(name: str, xo: int, width: int, *, is_signed: bool, to_zero: boo
         lambda doubles, fpscr: to_integer(
             doubles[0], fpscr, width, is_signed=is_signed, to_zero=to_zero
         ),
+        fast=(lambda cpu, b: fpfast.to_integer(cpu, name, b)) if is_fast else None,
     )
 
 
@@ -118,7 +170,8 @@ for _name, _xo, _width, _signed in (
 
 
 def _to_integral(name: str, xo: int, rounding: int, title: str) -> None:
-    _define(
+    define_operation(
+        section,
         f"{name}[.] FRT,FRB",
         x_form(63, xo),
         title,
@@ -150,8 +203,13 @@ def define_compare(
         set_cr_field(state, fields[BF], relation)
         state.write(FPSCR, fpscr)
 
-    helper.__doc__ = title
-    to.define_helper(syntax, form)(helper)
+    def describe(cpu: Trace) -> None:
+        relation = fpfast.compare(cpu, *(double(cpu, operand) for operand in operands))
+        for element, bit in enumerate((*relation, cpu.const(0, 1))):
+            cpu[BF.offset(element)] = bit
+
+    helper.__doc__ = describe.__doc__ = title
+    to.define(syntax, form, helper=helper)(describe)
 
 
 for _name, _xo, _ordered in (("fcmpu", 0, False), ("fcmpo", 32, True)):

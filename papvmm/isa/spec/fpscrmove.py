@@ -7,6 +7,7 @@ from papvmm.bits import ones
 from papvmm.isa.facilities import Unit
 from papvmm.isa.forms import x_form
 from papvmm.isa.instruction import Section, Storage
+from papvmm.isa.ir import Exit
 from papvmm.isa.operands import BF, BFA, BTF, DRM, FLM, FRB, FRT, L6, RM, U, W
 from papvmm.isa.softfloat.fpscr import (
     DRN,
@@ -18,11 +19,12 @@ from papvmm.isa.softfloat.fpscr import (
     FX,
     RN,
     WRITABLE,
+    Outcome,
     raise_exceptions,
     replace_bits,
 )
-from papvmm.isa.spec.fparith import Fields, doubles, set_cr_field, set_fpscr
-from papvmm.isa.state import FPSCR, ArchState
+from papvmm.isa.spec.fparith import Fields, doubles, finish, set_cr_field, set_fpscr
+from papvmm.isa.state import FP_CC, FP_KIND, FPSCR, ArchState
 from papvmm.isa.trace import Trace
 
 section: Final = Section(Unit.FP)
@@ -33,17 +35,22 @@ CONTROL: Final = DRN | 0xFF
 LIGHT: Final = CONTROL | FR | FI | FPRF
 
 
-@section.define("mffs[.] FRT", MFFS.with_bits(11, 15, 0))
-def mffs(cpu: Trace) -> None:
-    """Move From FPSCR."""
-    cpu[FRT] = cpu[FPSCR]
+def _show(syntax: str, number: int, title: str, shown: int) -> None:
+    """Add a move from FPSCR; a helper, if there is a record, as that is settled first."""
+
+    def helper(state: ArchState, _storage: Storage, fields: Fields) -> None:
+        finish(state, fields, FRT, Outcome(state.read(FPSCR) & shown, state.read(FPSCR)))
+
+    def describe(cpu: Trace) -> None:
+        cpu.exit_if((cpu[FP_KIND] | cpu[FP_CC]).ne(0), Exit.HELPER)
+        cpu[FRT] = cpu[FPSCR] & shown
+
+    describe.__doc__ = title
+    section.define(syntax, MFFS.with_bits(11, 15, number), helper=helper)(describe)
 
 
-@section.define("mffsl FRT", MFFS.with_bits(11, 15, 24))
-def mffsl(cpu: Trace) -> None:
-    """Move From FPSCR Lightweight."""
-    cpu[FRT] = cpu[FPSCR] & LIGHT
-
+_show("mffs[.] FRT", 0, "Move From FPSCR.", ones(64))
+_show("mffsl FRT", 24, "Move From FPSCR Lightweight.", LIGHT)
 
 Change = Callable[[ArchState, Fields], tuple[int, int]]
 """Yields the new value of FPSCR's bits, and which of them change."""

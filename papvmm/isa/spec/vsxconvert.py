@@ -11,17 +11,18 @@ from papvmm.bits import ones
 from papvmm.isa.facilities import Unit
 from papvmm.isa.forms import Form, x_form, xx2_form, xx3_form
 from papvmm.isa.instruction import Section, Storage
-from papvmm.isa.operands import BF, DCMX, HIGH, LOW, RA, RB, RT, XA, XB, XT
+from papvmm.isa.operands import BF, DCMX, HIGH, RA, RB, RT, XA, XB, XT
 from papvmm.isa.softfloat.compare import test_class
 from papvmm.isa.softfloat.convert import narrow, to_integer, widen
 from papvmm.isa.softfloat.formats import DOUBLE, HALF, SINGLE, Format
 from papvmm.isa.softfloat.fpscr import Outcome
-from papvmm.isa.spec.fparith import Fields, doubles, finish
+from papvmm.isa.spec import fpfast
+from papvmm.isa.spec.fparith import Fast, Fields, define_operation, doubles, set_double
 from papvmm.isa.spec.fpmove import SIGN, copy_sign
 from papvmm.isa.spec.fpstorage import to_double, to_single
 from papvmm.isa.spec.vsxmove import EACH_WORD
 from papvmm.isa.spec.vsxscalar import set_cr_field_and_fpcc
-from papvmm.isa.state import FPSCR, ArchState
+from papvmm.isa.state import ArchState
 from papvmm.isa.trace import Trace
 from papvmm.isa.value import Value
 
@@ -31,13 +32,22 @@ WORD: Final = ones(32)
 HALVES: Final = xx2_form(60, 347)
 
 
-def _convert(name: str, form: Form, title: str, function: Callable[[int, int], Outcome]) -> None:
-    def helper(state: ArchState, _storage: Storage, fields: Fields) -> None:
-        (double,) = doubles(state, fields, XB)
-        finish(state, fields, XT, function(double, state.read(FPSCR)))
-
-    helper.__doc__ = f"VSX Scalar Convert {title}."
-    section.define_helper(f"{name} XT,XB", form)(helper)
+def _convert(
+    name: str,
+    form: Form,
+    title: str,
+    function: Callable[[int, int], Outcome],
+    fast: Fast | None = None,
+) -> None:
+    define_operation(
+        section,
+        f"{name} XT,XB",
+        form,
+        f"VSX Scalar Convert {title}.",
+        (XB,),
+        lambda doubles, fpscr: function(doubles[0], fpscr),
+        fast=fast,
+    )
 
 
 def _to_integer(name: str, xo: int, width: int, title: str, *, is_signed: bool) -> None:
@@ -45,8 +55,13 @@ def _to_integer(name: str, xo: int, width: int, title: str, *, is_signed: bool) 
         outcome = to_integer(double, fpscr, width, is_signed=is_signed, to_zero=True)
         return _in_both_words(outcome) if width == 32 else outcome
 
+    def fast(cpu: Trace, double: Value) -> Value:
+        if width == 32:
+            return (fpfast.to_integer(cpu, "fctiwz", double) & WORD) * EACH_WORD
+        return fpfast.to_integer(cpu, "fctidz", double)
+
     title = f"with round to zero Double-Precision to {title}"
-    _convert(name, xx2_form(60, xo), title, convert)
+    _convert(name, xx2_form(60, xo), title, convert, fast if is_signed else None)
 
 
 def _in_both_words(outcome: Outcome) -> Outcome:
@@ -87,45 +102,40 @@ _convert(
 )
 
 
-def _set(cpu: Trace, double: Value) -> None:
-    cpu[XT.offset(HIGH)] = double
-    cpu[XT.offset(LOW)] = cpu.const(0)
-
-
 @section.define("xscvdpspn XT,XB", xx2_form(60, 267))
 def xscvdpspn(cpu: Trace) -> None:
     """VSX Scalar Convert Double-Precision to Single-Precision Non-signalling."""
-    _set(cpu, to_single(cpu[XB.offset(HIGH)]).zext(64) * EACH_WORD)
+    set_double(cpu, XT, to_single(cpu[XB.offset(HIGH)]).zext(64) * EACH_WORD)
 
 
 @section.define("xscvspdpn XT,XB", xx2_form(60, 331))
 def xscvspdpn(cpu: Trace) -> None:
     """VSX Scalar Convert Single-Precision to Double-Precision Non-signalling."""
-    _set(cpu, to_double((cpu[XB.offset(HIGH)] >> 32).trunc(32)))
+    set_double(cpu, XT, to_double((cpu[XB.offset(HIGH)] >> 32).trunc(32)))
 
 
 @section.define("xsabsdp XT,XB", xx2_form(60, 345))
 def xsabsdp(cpu: Trace) -> None:
     """VSX Scalar Absolute Double-Precision."""
-    _set(cpu, cpu[XB.offset(HIGH)] & ~SIGN)
+    set_double(cpu, XT, cpu[XB.offset(HIGH)] & ~SIGN)
 
 
 @section.define("xsnabsdp XT,XB", xx2_form(60, 361))
 def xsnabsdp(cpu: Trace) -> None:
     """VSX Scalar Negative Absolute Double-Precision."""
-    _set(cpu, cpu[XB.offset(HIGH)] | SIGN)
+    set_double(cpu, XT, cpu[XB.offset(HIGH)] | SIGN)
 
 
 @section.define("xsnegdp XT,XB", xx2_form(60, 377))
 def xsnegdp(cpu: Trace) -> None:
     """VSX Scalar Negate Double-Precision."""
-    _set(cpu, cpu[XB.offset(HIGH)] ^ SIGN)
+    set_double(cpu, XT, cpu[XB.offset(HIGH)] ^ SIGN)
 
 
 @section.define("xscpsgndp XT,XA,XB", xx3_form(60, 176))
 def xscpsgndp(cpu: Trace) -> None:
     """VSX Scalar Copy Sign Double-Precision."""
-    _set(cpu, copy_sign(cpu[XA.offset(HIGH)], cpu[XB.offset(HIGH)]))
+    set_double(cpu, XT, copy_sign(cpu[XA.offset(HIGH)], cpu[XB.offset(HIGH)]))
 
 
 @section.define("xsxexpdp RT,XB", xx2_form(60, 347).with_bits(11, 15, 0))
@@ -146,7 +156,7 @@ def xsxsigdp(cpu: Trace) -> None:
 @section.define("xsiexpdp XT,RA,RB", x_form(60, 918))
 def xsiexpdp(cpu: Trace) -> None:
     """VSX Scalar Insert Exponent Double-Precision."""
-    _set(cpu, (cpu[RA] & (SIGN | ones(52))) | ((cpu[RB] & ones(11)) << 52))
+    set_double(cpu, XT, (cpu[RA] & (SIGN | ones(52))) | ((cpu[RB] & ones(11)) << 52))
 
 
 def _test_class(name: str, xo: int, of: Format, title: str) -> None:

@@ -1,10 +1,9 @@
-"""VSX scalar arithmetic and comparison, as helpers (Power ISA v3.0B, Book I, 7.6.3).
+"""VSX scalar arithmetic and comparison (Power ISA v3.0B, Book I, 7.6.3).
 
 The doubleword below a result, which is undefined, is 0.
 """
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 from papvmm.isa.facilities import Unit
 from papvmm.isa.forms import Form, xx2_form, xx3_form
@@ -33,25 +32,31 @@ from papvmm.isa.softfloat.fpscr import (
     RN,
     TOWARD_ZERO,
     UP,
-    Outcome,
 )
-from papvmm.isa.spec.fparith import Fields, define_compare, doubles, finish, set_cr_field
+from papvmm.isa.spec.fparith import (
+    Fast,
+    Fields,
+    Function,
+    define_compare,
+    define_operation,
+    doubles,
+    fast_operation,
+    set_cr_field,
+)
 from papvmm.isa.state import FPSCR, ArchState
 
 section: Final = Section(Unit.VSX)
 
-Function: TypeAlias = Callable[[tuple[int, ...], int], Outcome]
-
 
 def _define(
-    syntax: str, form: Form, title: str, operands: tuple[Operand, ...], function: Function
+    syntax: str,
+    form: Form,
+    title: str,
+    operands: tuple[Operand, ...],
+    function: Function,
+    fast: Fast | None = None,
 ) -> None:
-    def helper(state: ArchState, _storage: Storage, fields: Fields) -> None:
-        outcome = function(doubles(state, fields, *operands), state.read(FPSCR))
-        finish(state, fields, XT, outcome)
-
-    helper.__doc__ = title
-    section.define_helper(syntax, form)(helper)
+    define_operation(section, syntax, form, title, operands, function, fast=fast)
 
 
 def _arithmetic(
@@ -65,6 +70,7 @@ def _arithmetic(
         f"VSX Scalar {title}.",
         operands,
         lambda doubles, fpscr: operate(performed, doubles, fpscr, classified),
+        fast_operation(operation),
     )
 
 

@@ -1,0 +1,203 @@
+"""Floating point on the host's doubles, where that is exact to FPSCR.
+
+All is left to the helper but operations that round to nearest, with no exception enabled and
+a usual result: neither tiny, overflown nor a NaN. Of FPSCR such an operation can only change
+XX, which is to be set already or to stay clear, and FR, FI and FPRF, which ``record`` is for.
+
+A result's range tells of its operands, too: a NaN or an infinity yields a NaN, an infinity or 0.
+Tiny is tested by POWER before rounding, so the least normal number is no usual result.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeAlias
+
+from papvmm.bits import ones
+from papvmm.isa.ir import Exit
+from papvmm.isa.softfloat.fpscr import ENABLES, RN, XX
+from papvmm.isa.softfloat.record import KINDS
+from papvmm.isa.state import FP_A, FP_B, FP_C, FP_CC, FP_KIND, FPSCR
+from papvmm.isa.trace import Trace
+from papvmm.isa.value import Value
+
+SIGN: Final = 1 << 63
+RELIABLE: Final = 1023 - 959 << 53
+"""Below this the error of a product may itself be too small for a double."""
+FAR: Final = 1023 - 900 << 53
+"""What is added to this has no bit that a double could not hold next to it."""
+INFINITE: Final = 0x7FF << 53
+DOUBLE_RANGE: Final = (2 << 53, 0x7FF - 2 << 53)
+SINGLE_RANGE: Final = (1023 - 125 << 53, 253 << 53)
+"""Twice the least usual result, and how far the others are from it."""
+
+
+class Sum(NamedTuple):
+    """A result in double precision: whether it is usual if it is 0, and whether it is exact."""
+
+    result: Value
+    may_be_zero: Value
+    is_exact: Value
+    is_always_exact_if_small: bool = False
+
+
+Formula: TypeAlias = Callable[..., Sum]
+
+
+def _float(cpu: Trace, code: str, *args: Value) -> Value:
+    return cpu.pure(code, 64, *args)
+
+
+def twice(double: Value) -> Value:
+    """Return the magnitude of a double, to be compared."""
+    return double << 1
+
+
+def _is_zero(double: Value) -> Value:
+    return twice(double).eq(0)
+
+
+def _error_of_sum(cpu: Trace, a: Value, b: Value, total: Value) -> Value:
+    """Return a + b - total, exactly."""
+    b_there = _float(cpu, "fadd", total, a ^ SIGN)
+    a_there = _float(cpu, "fadd", total, b_there ^ SIGN)
+    a_lost = _float(cpu, "fadd", a, a_there ^ SIGN)
+    return _float(cpu, "fadd", a_lost, _float(cpu, "fadd", b, b_there ^ SIGN))
+
+
+def _add(cpu: Trace, a: Value, b: Value) -> Sum:
+    result = _float(cpu, "fadd", a, b)
+    is_exact = _is_zero(_error_of_sum(cpu, a, b, result))
+    return Sum(result, cpu.const(1, 1), is_exact, is_always_exact_if_small=True)
+
+
+def _multiply(cpu: Trace, a: Value, c: Value) -> Sum:
+    result = _float(cpu, "fmul", a, c)
+    error = _float(cpu, "fma", a, c, result ^ SIGN)
+    may_be_zero = _is_zero(a) | _is_zero(c)
+    reliable = ~twice(result).ult(RELIABLE) | _is_zero(result)
+    return Sum(result, may_be_zero, _is_zero(error) & reliable)
+
+
+def _divide(cpu: Trace, a: Value, b: Value) -> Sum:
+    result = _float(cpu, "fdiv", a, b)
+    error = _float(cpu, "fma", result ^ SIGN, b, a)
+    reliable = _is_zero(error) & ~twice(a).ult(RELIABLE)
+    return Sum(result, _is_zero(a), reliable | _is_zero(result))
+
+
+def _square_root(cpu: Trace, b: Value) -> Sum:
+    result = _float(cpu, "fsqrt", b)
+    error = _float(cpu, "fma", result ^ SIGN, result, b)
+    reliable = _is_zero(error) & ~twice(b).ult(RELIABLE)
+    return Sum(result, _is_zero(b), reliable | _is_zero(b))
+
+
+def _multiply_add(cpu: Trace, a: Value, b: Value, c: Value) -> Sum:
+    """Return a*c + b; it is only known to be exact if the product is, too."""
+    result = _float(cpu, "fma", a, c, b)
+    product = _float(cpu, "fmul", a, c)
+    lost = _float(cpu, "fma", a, c, product ^ SIGN)
+    error = _error_of_sum(cpu, product, b, result)
+    factor_is_zero = _is_zero(a) | _is_zero(c)
+    reliable = ~twice(product).ult(RELIABLE) | factor_is_zero
+    may_be_zero = factor_is_zero | ~twice(b).ult(FAR)
+    return Sum(result, may_be_zero, _is_zero(lost) & _is_zero(error) & reliable)
+
+
+def _round(cpu: Trace, b: Value) -> Sum:
+    return Sum(b, _is_zero(b), cpu.const(1, 1))
+
+
+FORMULAS: Final[dict[str, tuple[Formula, tuple[int, ...], bool]]] = {
+    "fadd": (_add, (), False),
+    "fsub": (_add, (1,), False),
+    "fmul": (_multiply, (), False),
+    "fdiv": (_divide, (), False),
+    "fsqrt": (_square_root, (), False),
+    "fmadd": (_multiply_add, (), False),
+    "fmsub": (_multiply_add, (1,), False),
+    "fnmadd": (_multiply_add, (), True),
+    "fnmsub": (_multiply_add, (1,), True),
+}
+"""What computes an operation, of which operands the sign is to be changed, and of the result."""
+
+
+def arithmetic(cpu: Trace, name: str, operands: tuple[Value, ...]) -> Value:
+    """Return the result of an operation and record it, or leave it to the helper."""
+    single = name.endswith("s") or name == "frsp"
+    formula, negated, negates = FORMULAS.get(name.removesuffix("s"), (_round, (), False))
+    signed = [x ^ SIGN if n in negated else x for n, x in enumerate(operands)]
+    computed = formula(cpu, *signed)
+    result, is_exact = computed.result, computed.is_exact
+    if single:
+        result = _float(cpu, "fsingle", computed.result)
+        low, span = SINGLE_RANGE
+        usual = (twice(result) - low).ult(span) & _rounds_once(name, computed.result)
+        is_exact = is_exact & result.eq(computed.result)
+    elif computed.is_always_exact_if_small:
+        usual = twice(result).ult(INFINITE)
+    else:
+        low, span = DOUBLE_RANGE
+        usual = (twice(result) - low).ult(span)
+    usual = usual | (_is_zero(computed.result) & computed.may_be_zero)
+    _exit_unless(cpu, usual, is_exact)
+    record(cpu, name, *operands)
+    return result ^ SIGN if negates else result
+
+
+def _rounds_once(name: str, double: Value) -> Value:
+    """Tell whether rounding a rounded double cannot differ from rounding the exact value."""
+    tie = (double & ones(29)).eq(1 << 28)
+    return tie.coerce(1) if name == "frsp" else ~tie
+
+
+def _exit_unless(cpu: Trace, usual: Value, is_exact: Value) -> None:
+    """Leave to the helper what is not usual, or would have to set XX."""
+    fpscr = cpu[FPSCR]
+    calm = (fpscr & (RN | ENABLES)).eq(0)
+    settled = (fpscr & XX).ne(0).select(1, is_exact)
+    cpu.exit_if(~(usual & calm & settled), Exit.HELPER)
+
+
+def record(cpu: Trace, name: str, *operands: Value) -> None:
+    """Leave what FR, FI and FPRF follow from."""
+    cpu[FP_KIND] = cpu.const(KINDS[name], 8)
+    for cell, operand in zip((FP_A, FP_B, FP_C), operands, strict=False):
+        cpu[cell] = operand
+    cpu[FP_CC] = cpu.const(0, 8)
+
+
+def from_integer(cpu: Trace, name: str, number: Value) -> Value:
+    """Convert a doubleword, signed or not; unsigned ones above the signed are the helper's."""
+    double = _float(cpu, "fsigned", number)
+    is_exact = (number + (1 << 53)).ult(1 << 54)
+    usual = cpu.const(1, 1)
+    result = double
+    if name.endswith("s"):
+        result = _float(cpu, "fsingle", double)
+        usual = _rounds_once(name, double)
+        is_exact = is_exact & result.eq(double)
+    if "u" in name:
+        usual = usual & ~number.slt(0)
+    _exit_unless(cpu, usual, is_exact)
+    record(cpu, name, number)
+    return result
+
+
+def to_integer(cpu: Trace, name: str, double: Value) -> Value:
+    """Convert to a signed doubleword or word toward zero, as 64 bits."""
+    bits = 31 if name == "fctiwz" else 63
+    usual = twice(double).ult(1023 + bits << 53)
+    number = _float(cpu, "fint", usual.select(double, double.coerce(0)))
+    is_exact = cpu.pure("feq", 1, _float(cpu, "fsigned", number), double)
+    _exit_unless(cpu, usual, is_exact)
+    record(cpu, name, double)
+    return number
+
+
+def compare(cpu: Trace, a: Value, b: Value) -> tuple[Value, Value, Value]:
+    """Return LT, GT and EQ of numbers, and leave FPCC; NaNs are the helper's."""
+    is_nan = a.coerce(INFINITE).ult(twice(a)) | b.coerce(INFINITE).ult(twice(b))
+    cpu.exit_if(is_nan, Exit.HELPER)
+    lt, gt, eq = cpu.pure("flt", 1, a, b), cpu.pure("flt", 1, b, a), cpu.pure("feq", 1, a, b)
+    cpu[FP_CC] = lt.select(8, gt.select(4, cpu.const(2, 8)))
+    return lt, gt, eq
