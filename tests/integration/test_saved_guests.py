@@ -7,8 +7,10 @@ import pytest
 from papvmm.control.snapshot.load import load
 from papvmm.control.snapshot.save import save
 from papvmm.errors import BadInput
-from papvmm.isa.msr import MSR_HV, MSR_ME
-from papvmm.isa.state import CELLS, LPCR, MSR, PSSCR, TB_OFFSET, XER_LOW
+from papvmm.isa.msr import MSR_FP, MSR_HV, MSR_ME
+from papvmm.isa.softfloat.fpscr import FI, XX
+from papvmm.isa.state import CELLS, FPSCR, LPCR, MSR, PSSCR, TB_OFFSET, XER_LOW
+from papvmm.kvmapi.one_reg import get_one_reg, register_id
 from papvmm.kvmapi.registers import LPCR_WRITABLE, PSSCR_GUEST
 from papvmm.machine.config import AreasOnReset
 from papvmm.machine.outcome import PoweredOff
@@ -19,7 +21,8 @@ from tests.guest_programs import guest_running, hcall
 from tests.saved import FOREVER, booted, changed, listened_to, registers, run_to_exit
 
 VPA, SLB, DTL = 0x8000, 0x8400, 0x9000
-UNSAVED = ("fault_ea", "darn_seed", "pvr", "pir", "tir", "cir")
+LAST_OPERATION = ("fp_kind", "fp_a", "fp_b", "fp_c", "fp_cc")
+UNSAVED = ("fault_ea", "darn_seed", "pvr", "pir", "tir", "cir", *LAST_OPERATION)
 """What follows from the machine: its seed, its processors' names; and what no guest sees."""
 
 
@@ -100,6 +103,21 @@ def test_every_register_of_a_vcpu_comes_back(tmp_path):
     copy = restored(guest, tmp_path)
 
     assert registers(copy) == registers(guest)
+
+
+def test_what_fpscr_says_of_the_last_operation_comes_back(tmp_path):
+    guest = guest_running(f"fdiv 4,1,2; {hcall(0x7770)}; {SPIN}")
+    state = guest.vcpus[0].state
+    state.write(MSR, state.read(MSR) | MSR_FP)
+    state.write(FPSCR, XX)
+    state.set_vsr(1, 0xBFF << 116)
+    state.set_vsr(2, 0x4008 << 112)
+    run_to_exit(guest, 1)
+
+    copy = restored(guest, tmp_path)
+
+    assert copy.vcpus[0].state.vsr(4) >> 64 == 0xBFD5_5555_5555_5555
+    assert get_one_reg(copy.vcpus[0], register_id("FPSCR")) == (XX | FI | 0x8 << 12,)
 
 
 def test_turns_timers_and_devices_come_back(tmp_path):

@@ -53,11 +53,7 @@ CATALOGUE: Final = {
 """Every benchmark by its name."""
 
 USUAL: Final = (
-    *(
-        name
-        for name, benchmark in CATALOGUE.items()
-        if benchmark.order == "be" and benchmark.kind is not Kind.FLOAT  # not built yet
-    ),
+    *(name for name, benchmark in CATALOGUE.items() if benchmark.order == "be"),
     *("fib-le", "sieve-le", "memops-le", "interp-le"),
 )
 """What is measured unless names are given."""
