@@ -203,6 +203,8 @@ class NativeCode:
         """Have an instruction decoded anew."""
         assert self.interpretation is not None
         offset = self._offset(ra, mode)
+        below = offset + layout.BELOW
+        self._arena[below : below + 8] = _POINTER.pack(0)
         self._arena[offset : offset + 8] = self.interpretation.undecoded
 
     def has_breakpoint(self, page: int) -> bool:

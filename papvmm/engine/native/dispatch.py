@@ -17,7 +17,7 @@ from papvmm.memory.guest_memory import CODE_LINE, PAGE
 from papvmm.mmu.translate import REAL_MODE_BITS
 
 FUNCTIONS: Final = (
-    "enter", "lookup", "context", "approach", "decode_me", "next_page", "budget_end",
+    "enter", "lookup", "interpret", "context", "approach", "decode_me", "next_page", "budget_end",
     "breakpoint", "odd", "fill_load", "fill_store",
 )  # fmt: skip
 PAGE_SHIFT: Final = PAGE.bit_length() - 1
@@ -107,6 +107,7 @@ def dispatch() -> str:
     """Return the text of what is in ``FUNCTIONS``."""
     named = {
         "lookup": _lookup(),
+        "interpret": _interpret(),
         "context": _context(),
         "approach": _approach(),
         "next_page": _next_page(),
@@ -140,6 +141,26 @@ def _lookup() -> Fragment:
     lookup.line(f"{short}:")
     lookup.line(tail_call("@approach", record, limit))
     return lookup
+
+
+def _interpret() -> Fragment:
+    """Go on at CIA, with the instruction's own handler if there is a region.
+
+    Here ``limit`` is what is left of the budget.
+    """
+    interpret = Fragment()
+    record = interpret.find()
+    number = interpret.value(f"ptrtoint ptr {record} to i64")
+    limit = interpret.value(f"add i64 {number}, %limit")
+    short = interpret.poll("%limit")
+    below = interpret.value(f"load ptr, ptr {interpret.beside(record, layout.BELOW)}")
+    region = interpret.fork(interpret.value(f"icmp eq ptr {below}, null"))
+    interpret.go(record, limit)
+    interpret.line(f"{region}:")
+    interpret.line(tail_call(below, record, limit))
+    interpret.line(f"{short}:")
+    interpret.line(tail_call("@approach", record, limit))
+    return interpret
 
 
 def _context() -> Fragment:

@@ -51,6 +51,7 @@ class NativeExecutor:
             (layout.FLOOR, layout.STRETCH),
             (layout.RAM_BASE, memory.host_address),
             (layout.RAM_SIZE, code.ram_size),
+            (layout.RAM_INNER, max(code.ram_size - layout.WIDEST + 1, 0)),
             (layout.MARKS, code.marks_address),
             (layout.OP_PAGES, code.table_address),
         ):
@@ -122,6 +123,7 @@ class NativeExecutor:
             for field, name in (
                 (layout.LOOKUP, "lookup"),
                 (layout.CONTEXT, "context"),
+                (layout.INTERPRET, "interpret"),
                 (layout.FILL_LOAD, "fill_load"),
                 (layout.FILL_STORE, "fill_store"),
             ):

@@ -40,8 +40,12 @@ CONTEXT: Final = STATE_SIZE + 120
 """The addresses of functions of the interpreter that regions call."""
 ADMITS: Final = STATE_SIZE + 128
 """Not 0 if the budget ends before the next interrupt that MSR[EE] admits."""
+RAM_INNER: Final = STATE_SIZE + 136
+"""Any access that begins below this real address is within RAM."""
+INTERPRET: Final = STATE_SIZE + 144
+"""The address of a function of the interpreter that regions call."""
 TLB_ENTRIES: Final = 256
-FETCH_TLB: Final = STATE_SIZE + 144
+FETCH_TLB: Final = STATE_SIZE + 160
 """Entries of 16 bytes: page ea and mode, address of the page's op records."""
 DATA_TLB: Final = FETCH_TLB + 16 * TLB_ENTRIES
 """Entries of 32 bytes: page ea if readable, page ea if writable, host address minus ea."""
@@ -61,7 +65,9 @@ UNIT_SHIFT: Final = 5
 STRETCH: Final = RECORDS_SIZE
 """No path without a taken branch back, interpreted or translated, is longer."""
 BELOW: Final = RECORDS_SIZE + 8
-"""Where, from an op record on, the handler is that a region there replaced."""
+"""Where, from an op record on, the handler is that a region there replaced, or 0."""
+WIDEST: Final = 16
+"""Bytes of an access, at most."""
 WIDE_SLOT: Final = 8
 SMALL_SLOT: Final = 16
 HEAT: Final = 24

@@ -13,7 +13,6 @@ from papvmm.engine.lowering import Atom
 from papvmm.engine.native import layout
 from papvmm.engine.native.flow import Flow
 from papvmm.engine.native.lower import CONVENTION, PARAMETERS, LlvmLowering, tail_call
-from papvmm.engine.stops import Stop
 from papvmm.isa.ir import Exit, Immediate
 from papvmm.isa.operands import Operand, Register
 from papvmm.isa.state import CIA, GPR, ZERO_GPR, Cell
@@ -23,7 +22,8 @@ Slot: TypeAlias = tuple[Cell, int]
 
 GOES_ON: Final = 0
 CHANGES_MODE: Final = 1
-"""Instead of a reason to stop: go on at CIA, in this mode or in another."""
+INTERPRETED: Final = -1
+"""Instead of a reason to stop: go on at CIA, in this mode or in another, or outside regions."""
 
 
 class Region(LlvmLowering):
@@ -67,7 +67,7 @@ class Region(LlvmLowering):
             self._address += 4
         if self._falls_through:
             self._save()
-            self._go(self._address, self.left())
+            self._follow(self._address, self.left())
 
     def _is_inner(self) -> bool:
         """Tell whether the next instruction belongs to the block."""
@@ -89,24 +89,27 @@ class Region(LlvmLowering):
         return self.value(f"load ptr, ptr {self.field(field)}")
 
     def host_address(self, ea: Atom, size: int, *, is_store: bool) -> str:
-        """Go to RAM directly, which real mode allows, but not to lines that code is on."""
-        slowly, fast, filled, join = (self.label() for _ in range(4))
-        end = self.value(f"sub i64 %ram_size, {size - 1}")
-        outside = self.fork(self.value(f"icmp ult i64 {ea}, {end}"), likely=True)
-        marked = slowly
+        """Go to RAM directly, which real mode allows; the interpreter sees to what is odd.
+
+        That is what may reach out of RAM, and stores to lines that code is on.
+        """
+        assert size <= layout.WIDEST
+        inside = self.value(f"icmp ult i64 {ea}, {self.read(layout.RAM_INNER)}")
+        odd, go_on, leave = self.fork(inside, likely=True), self.label(), self.label()
+        self.line(f"br label %{go_on}\n{odd}:\nbr label %{leave}\n{go_on}:")
         if is_store:
             line = self.value(f"lshr i64 {ea}, {CODE_LINE.bit_length() - 1}")
             mark = self.value(f"load i8, ptr {self.beside('%marks', line)}")
-            marked = self.fork(self.value(f"icmp eq i8 {mark}, 0"), likely=True)
-        self.line(f"br label %{fast}\n{fast}:")
-        direct = self.value(f"add i64 %ram_base, {ea}")
-        self.line(f"br label %{join}\n{outside}:\nbr label %{slowly}")
-        if is_store:
-            self.line(f"{marked}:\nbr label %{slowly}")
-        self.line(f"{slowly}:")
-        slow = self.slow_path(ea, size, is_store=is_store)
-        self.line(f"br label %{filled}\n{filled}:\nbr label %{join}\n{join}:")
-        address = self.value(f"phi i64 [{direct}, %{fast}], [{slow}, %{filled}]")
+            odd = self.fork(self.value(f"icmp eq i8 {mark}, 0"), likely=True)
+            go_on = self.label()
+            self.line(f"br label %{go_on}\n{odd}:\nbr label %{leave}")
+        else:
+            go_on = self.label()
+            self.line(f"br label %{go_on}")
+        self.line(f"{leave}:")
+        self.stop_before(INTERPRETED)
+        self.line(f"{go_on}:")
+        address = self.value(f"add i64 %ram_base, {ea}")
         return self.value(f"inttoptr i64 {address} to ptr")
 
     def get(self, register: Register) -> Atom:
@@ -133,7 +136,7 @@ class Region(LlvmLowering):
 
     # Ends.
 
-    def stop_before(self, reason: Exit | Stop) -> None:
+    def stop_before(self, reason: int) -> None:
         self._save()
         self._exit(self._address, reason, self.left())
 
@@ -173,23 +176,28 @@ class Region(LlvmLowering):
     def _untaken(self, label: str | None, left: Atom) -> None:
         if label is not None:
             self.line(f"{label}:")
-            self._go(self._address + 4, left)
+            self._follow(self._address + 4, left)
 
     def _go(self, address: int, left: Atom) -> None:
-        """Go on at a known address, if the budget covers any way through when it goes back."""
-        if address not in self._flow.leaders:
-            self._exit(address, GOES_ON, left)
-            return
-        self.line(f"store i64 {left}, ptr %left")
-        short = self.poll(left) if address <= self._address else None
-        self.line(f"br label %B{address:x}")
-        if short:
+        """Go on at a known address; the budget has to cover any way through when it goes back."""
+        if address <= self._address and address in self._flow.leaders:
+            short = self.poll(left)
+            self._follow(address, left)
             self.line(f"{short}:")
+            self._exit(address, GOES_ON, left)
+        else:
+            self._follow(address, left)
+
+    def _follow(self, address: int, left: Atom) -> None:
+        """Go on at a known address."""
+        if address in self._flow.leaders:
+            self.line(f"store i64 {left}, ptr %left\nbr label %B{address:x}")
+        else:
             self._exit(address, GOES_ON, left)
 
     def _go_to(self, address: Atom, left: Atom) -> None:
         """Go on at a computed address: perhaps where a call inside the region returns to."""
-        sites = sorted(self._flow.return_sites | self._flow.starts)
+        sites = sorted(self._flow.return_sites)
         if sites:
             self.line(f"store i64 {left}, ptr %left")
             short = self.poll(left)
@@ -223,7 +231,6 @@ class Region(LlvmLowering):
         self.line(tail_call(below, "%ip"))
         self.line(f"{here}:\nstore i64 {left}, ptr %left")
         self.line(f"%ram_base = load i64, ptr {self.field(layout.RAM_BASE)}")
-        self.line(f"%ram_size = load i64, ptr {self.field(layout.RAM_SIZE)}")
         self.line(f"%marks = load ptr, ptr {self.field(layout.MARKS)}")
         for slot in self._used | self._written:
             width = slot[0].size * 8
@@ -252,17 +259,18 @@ class Region(LlvmLowering):
             width = slot[0].size * 8
             self.write(slot[0].at(slot[1]), self.value(f"load i{width}, ptr {_name(slot)}"), width)
         self.write(CIA.offset, address)
-        stop = self.fork(self.value(f"icmp eq i64 {reason}, {GOES_ON}"))
-        lookup = self.value(f"load ptr, ptr {self.field(layout.LOOKUP)}")
-        self.line(tail_call(lookup, "poison", left))
-        self.line(f"{stop}:")
-        really = self.fork(self.value(f"icmp eq i64 {reason}, {CHANGES_MODE}"))
-        context = self.value(f"load ptr, ptr {self.field(layout.CONTEXT)}")
-        self.line(tail_call(context, "poison", left))
-        self.line(f"{really}:")
+        self._pass_on(reason, GOES_ON, layout.LOOKUP, left)
+        self._pass_on(reason, CHANGES_MODE, layout.CONTEXT, left)
+        self._pass_on(reason, INTERPRETED, layout.INTERPRET, left)
         self.write(layout.STOP, reason)
         self.write(layout.LEFT, left)
         self.line("ret void")
+
+    def _pass_on(self, reason: str, which: int, field: int, left: str) -> None:
+        """Pass control to a function of the interpreter, if that is the reason."""
+        other = self.fork(self.value(f"icmp eq i64 {reason}, {which}"))
+        self.line(tail_call(self.value(f"load ptr, ptr {self.field(field)}"), "poison", left))
+        self.line(f"{other}:")
 
 
 def _name(slot: Slot) -> str:
