@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from papvmm.engine.engine import Engine
+from papvmm.engine.executor import Executor
 from papvmm.engine.lockstep import Lockstep, Twin
 from papvmm.engine.native.code import NativeCode
 from papvmm.engine.native.executor import NativeExecutor
@@ -13,6 +14,8 @@ from papvmm.engine.python.code_cache import CodeCache
 from papvmm.engine.python.executor import PythonExecutor
 from papvmm.isa.state import ArchState
 from papvmm.memory.guest_memory import GuestMemory
+from papvmm.mmu.mmu import Mmu
+from papvmm.mmu.page_tables import PageTables
 
 EngineMaker: TypeAlias = Callable[[GuestMemory, int, Workshop], list[Engine]]
 """Makes the engines of so many vcpus of one guest, all registers 0."""
@@ -24,22 +27,27 @@ def python_engines(
     workshop: Workshop | None = None,  # noqa: ARG001 - an EngineMaker that needs none
 ) -> list[Engine]:
     """Return engines that run guest code in Python."""
-    cache = CodeCache(memory)
-    return [Processor(PythonExecutor(ArchState(), memory, cache), memory) for _ in range(count)]
+    cache, tables = CodeCache(memory), PageTables(memory)
+    return [
+        _processor(PythonExecutor(ArchState(), memory, cache), memory, tables) for _ in range(count)
+    ]
 
 
 def native_engines(memory: GuestMemory, count: int, workshop: Workshop) -> list[Engine]:
     """Return engines that run guest code as host code, once there is some."""
-    code, cache = NativeCode(memory, workshop), CodeCache(memory)
-    return [Processor(NativeExecutor(memory, code, cache), memory) for _ in range(count)]
+    code, cache, tables = NativeCode(memory, workshop), CodeCache(memory), PageTables(memory)
+    return [_processor(NativeExecutor(memory, code, cache), memory, tables) for _ in range(count)]
 
 
 def lockstep_engines(memory: GuestMemory, count: int, workshop: Workshop) -> list[Engine]:
     """Return native engines that a Python engine checks at every step."""
     twin = Twin(memory)
-    code, cache = NativeCode(memory, workshop), CodeCache(memory)
-    checked = [Processor(NativeExecutor(memory, code, cache), memory) for _ in range(count)]
+    checked = native_engines(memory, count, workshop)
     return [Lockstep(engine, python_engines(twin.memory, 1)[0], twin) for engine in checked]
+
+
+def _processor(executor: Executor, memory: GuestMemory, tables: PageTables) -> Engine:
+    return Processor(executor, memory, Mmu(executor.state, tables))
 
 
 ACCELERATORS: Final[Mapping[str, EngineMaker]] = {

@@ -6,6 +6,8 @@ store that begins there may cross.
 
 from typing import Final
 
+from papvmm.mmu.page_tables import CODE_TABLE
+
 CODE_HERE: Final = 1
 CODE_NEXT: Final = 2
 """The Python engine's traces."""
@@ -17,5 +19,5 @@ CODE_REGION: Final = 16
 CODE_WATCHED: Final = 32
 """Somebody wants to know of every store."""
 
-DERIVED: Final = CODE_HERE | CODE_NATIVE | CODE_REGION | CODE_WATCHED
+DERIVED: Final = CODE_HERE | CODE_NATIVE | CODE_REGION | CODE_WATCHED | CODE_TABLE
 """A store to this line has to be noticed."""

@@ -201,8 +201,9 @@ class Processor:
         return NotBuilt(cia, word, what(word))
 
     def _storage_interrupt(self, fault: StorageInterrupt) -> ExitReason | None:
-        if fault.dsisr is not None:
+        if fault.sets_dar:
             self.state.write(DAR, fault.ea)
+        if fault.dsisr is not None:
             self.state.write(DSISR, fault.dsisr)
         return self._interrupt(fault.interrupt, fault.srr1)
 

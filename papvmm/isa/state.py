@@ -50,7 +50,8 @@ CELLS: Final = {
             ("reserve_ea", 64, 1), ("reserve_value", 64, 1), ("reserve_high", 64, 1),
             ("fault_ea", 64, 1), ("dec_expiry", 64, 1), ("tb_offset", 64, 1),
             ("purr_offset", 64, 1), ("spurr_offset", 64, 1), ("vtb_offset", 64, 1),
-            ("ic_offset", 64, 1), ("lpcr", 64, 1), ("darn_seed", 64, 1), ("darn_count", 64, 1),
+            ("ic_offset", 64, 1), ("lpcr", 64, 1), ("process_table", 64, 1),
+            ("darn_seed", 64, 1), ("darn_count", 64, 1),
             *((name.lower(), width, 1) for name, width in STORED.items()),
             ("fpscr", 64, 1), ("vscr", 32, 1), ("vsr", 64, 128),
             ("fp_a", 64, 1), ("fp_b", 64, 1), ("fp_c", 64, 1),
@@ -101,6 +102,13 @@ LPCR_AIL: Final = 3 << 23
 """Where interrupts go that are taken with translation on."""
 LPCR_ILE: Final = 1 << 25
 """Interrupts are taken in little-endian mode."""
+LPCR_UPRT: Final = 1 << 22
+LPCR_HR: Final = 1 << 20
+"""Translation is by process tables, and by radix trees."""
+LPCR_GTSE: Final = 1 << 10
+"""The guest may invalidate translations itself."""
+PROCESS_TABLE: Final = CELLS["process_table"]
+"""The second doubleword of the partition's table entry: where the process table is."""
 DEC_EXPIRY: Final = CELLS["dec_expiry"]
 """The time base, as the guest reads it, at which its decrementer is 0."""
 TB_OFFSET: Final = CELLS["tb_offset"]

@@ -8,8 +8,18 @@ from papvmm.isa.interrupts import Interrupt
 REAL_MODE_BITS: Final = (1 << 60) - 1
 """In real addressing mode EA bits 0:3 are ignored (Power ISA v3.0B, Book III, 5.7.3)."""
 
-DSISR_NO_TRANSLATION: Final = 0x4000_0000
+NO_TRANSLATION: Final = 0x4000_0000
 """No page table entry was found: DSISR bit 33, and the same bit of SRR1 for a fetch."""
+NO_EXECUTE: Final = 0x1000_0000
+"""SRR1 bit 35: the page is not to be executed, or guarded."""
+PROTECTED: Final = 0x0800_0000
+"""DSISR bit 36: the page table entry does not allow the access."""
+KEY_PROTECTED: Final = 0x0020_0000
+"""DSISR and SRR1 bit 42: AMR or IAMR do not allow the access."""
+BAD_TREE: Final = 0x0008_0000
+"""DSISR and SRR1 bit 44: the processor has no such radix tree."""
+BAD_TABLE: Final = 0x0002_0000
+"""DSISR and SRR1 bit 46: the tables themselves could not be read."""
 DSISR_STORE: Final = 0x0200_0000
 DSISR_BAD_REAL_ADDRESS: Final = 0x0000_0040
 """POWER9's machine check status for a load from a real address that nothing answers at."""
@@ -29,7 +39,8 @@ class Access(Enum):
 class StorageInterrupt(Exception):
     """A storage access at ``ea`` ends in an interrupt, with ``srr1`` among its causes there.
 
-    ``dsisr`` is None for a fetch, which changes neither DAR nor DSISR.
+    ``dsisr`` is None for a fetch, which changes neither DAR nor DSISR, and for a data segment
+    interrupt, which changes DAR only.
     """
 
     def __init__(
@@ -40,6 +51,11 @@ class StorageInterrupt(Exception):
         self.ea: Final = ea
         self.dsisr: Final = dsisr
         self.srr1: Final = srr1
+
+    @property
+    def sets_dar(self) -> bool:
+        """Tell whether DAR holds ``ea`` afterwards."""
+        return self.dsisr is not None or self.interrupt is Interrupt.DATA_SEGMENT
 
 
 class Translation(Protocol):
@@ -71,11 +87,21 @@ class NoPageTable:
 
 def not_found(ea: int, access: Access) -> StorageInterrupt:
     """Return the interrupt for an address without a page table entry."""
+    return refused(ea, access, NO_TRANSLATION)
+
+
+def refused(ea: int, access: Access, causes: int) -> StorageInterrupt:
+    """Return the storage interrupt with these causes, bits of DSISR or SRR1."""
     if access is Access.FETCH:
-        interrupt = Interrupt.INSTRUCTION_STORAGE
-        return StorageInterrupt(interrupt, ea, srr1=DSISR_NO_TRANSLATION)
-    dsisr = DSISR_NO_TRANSLATION | (DSISR_STORE if access is Access.STORE else 0)
+        return StorageInterrupt(Interrupt.INSTRUCTION_STORAGE, ea, srr1=causes)
+    dsisr = causes | (DSISR_STORE if access is Access.STORE else 0)
     return StorageInterrupt(Interrupt.DATA_STORAGE, ea, dsisr=dsisr)
+
+
+def no_segment(ea: int, access: Access) -> StorageInterrupt:
+    """Return the interrupt for an address that is in no segment, or out of a tree's range."""
+    fetch = access is Access.FETCH
+    return StorageInterrupt(Interrupt.INSTRUCTION_SEGMENT if fetch else Interrupt.DATA_SEGMENT, ea)
 
 
 def nothing_there(ea: int, access: Access) -> StorageInterrupt:

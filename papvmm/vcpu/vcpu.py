@@ -20,6 +20,7 @@ from papvmm.isa.state import (
     MSR,
     NOW,
     PIR,
+    PROCESS_TABLE,
     PURR_OFFSET,
     PVR,
     SPURR_OFFSET,
@@ -42,6 +43,9 @@ _RUNNING_ON: Final = frozenset(
     (NOW, TB_OFFSET, PURR_OFFSET, SPURR_OFFSET, VTB_OFFSET, IC_OFFSET, DARN_SEED, DARN_COUNT)
 )
 """What a reset does not stop: time, and the random numbers."""
+
+_OF_THE_PARTITION: Final = (LPCR, PROCESS_TABLE)
+"""What hypercalls set for every vcpu, started or not."""
 
 
 class VcpuRunState(Enum):
@@ -84,13 +88,14 @@ class Vcpu:
     def start(self, entry: int, r3: int, r4: int = 0) -> None:
         """Begin at real address ``entry``, as the boot vcpu does and those start-cpu starts.
 
-        Registers are those after power-on, but for r3, r4 and what H_SET_MODE set for the
-        whole partition.
+        Registers are those after power-on, but for r3, r4 and what H_SET_MODE and
+        H_REGISTER_PROC_TBL set for the whole partition.
         """
         state = self.state
-        lpcr = state.read(LPCR)
+        kept = [(cell, state.read(cell)) for cell in _OF_THE_PARTITION]
         self._clear()
-        state.write(LPCR, lpcr)
+        for cell, value in kept:
+            state.write(cell, value)
         state.write(CIA, entry)
         state.write(GPR, r3, 3)
         state.write(GPR, r4, 4)

@@ -5,7 +5,7 @@ import pytest
 from papvmm.engine.exits import Breakpoint, NotBuilt, PaprHcall
 from papvmm.isa.msr import MSR_SF
 from papvmm.isa.spec.decimal import to_declet, to_digits
-from papvmm.isa.state import CTR, DAR, DARN_SEED, LR, MSR
+from papvmm.isa.state import CTR, DAR, DARN_SEED, LPCR, LPCR_GTSE, LPCR_HR, LR, MSR, SRR1
 from tests.programs import CODE, DATA, Program
 
 pytestmark = pytest.mark.usefixtures("every_engine")
@@ -137,8 +137,8 @@ def test_a_cache_block_is_zeroed_around_its_address(little_endian):
 @pytest.mark.parametrize(
     "text",
     ["dcbt 0,3", "dcbtst 0,3", "icbt 0,0,3", "isync", "sync", "lwsync", "ptesync", "eieio",
-     "tlbsync", "cpabort", "dss 0", "dst 3,4,0", "reserved_nop_530", "xnop", "yield",
-     "dcbst 0,4", "dcbf 0,4", "icbi 0,4"],
+     "slbia", "slbie 3", "tlbiel 3,0,2,1,1", "cpabort", "dss 0", "dst 3,4,0", "reserved_nop_530",
+     "xnop", "yield", "dcbst 0,4", "dcbf 0,4", "icbi 0,4"],
 )  # fmt: skip
 def test_hints_and_ordering_change_nothing(text):
     program = run(text, r3=1 << 40, r4=DATA)
@@ -156,7 +156,7 @@ def test_a_block_that_is_not_there_is_missed(text):
     assert program.run(10) == Breakpoint(0x200)
 
 
-@pytest.mark.parametrize("text", ["slbia", "slbmte 3,4", "tlbie 3,4", "wait", "stop", "copy 3,4"])
+@pytest.mark.parametrize("text", ["slbmte 3,4", "wait", "stop", "copy 3,4"])
 def test_what_is_not_built_stops_the_run_at_it(text):
     program = Program(f"nop; {text}")
 
@@ -164,6 +164,29 @@ def test_what_is_not_built_stops_the_run_at_it(text):
 
     assert isinstance(reason, NotBuilt)
     assert (reason.cia, program.now) == (CODE + 4, 1)
+
+
+INVALIDATIONS = {
+    "tlbie 3,4,2,1,1": (LPCR_GTSE, LPCR_GTSE | LPCR_HR),
+    "tlbie 3,4,2,0,1": (LPCR_GTSE,),
+    "tlbsync": (LPCR_GTSE, LPCR_GTSE | LPCR_HR),
+    "tlbiel 3,4,0,1,1": (0, LPCR_GTSE, LPCR_HR, LPCR_GTSE | LPCR_HR),
+    "tlbiel 3,4,0,0,1": (0, LPCR_GTSE),
+}
+
+
+@pytest.mark.parametrize("lpcr", [0, LPCR_GTSE, LPCR_HR, LPCR_GTSE | LPCR_HR])
+@pytest.mark.parametrize("text", INVALIDATIONS)
+def test_a_guest_invalidates_translations_if_it_may_and_if_they_are_its_own(text, lpcr):
+    program = Program(f"{text}; sc 1")
+    program.state.write(LPCR, lpcr)
+    program.processor.breakpoints.add(0x700)
+
+    if lpcr in INVALIDATIONS[text]:
+        assert program.run(10) == PaprHcall()
+    else:
+        assert program.run(10) == Breakpoint(0x700)
+        assert program.state.read(SRR1) & 0x000F_0000 == 0x0004_0000
 
 
 # 32-bit mode (Power ISA v3.0B, Book I, 1.10.3, 2.4 and 3.3).

@@ -17,7 +17,9 @@ from papvmm.isa.state import (
     CTRL,
     DARN_COUNT,
     EXTERNAL,
+    LPCR,
     NOW,
+    PROCESS_TABLE,
     RESERVE_EA,
     RESERVE_HIGH,
     RESERVE_SIZE,
@@ -34,8 +36,9 @@ AREAS: Final = ("KVM_REG_PPC_VPA_ADDR", "KVM_REG_PPC_VPA_SLB", "KVM_REG_PPC_VPA_
 
 CELLS: Final[tuple[Cell, ...]] = (
     CFAR, CTRL, RESERVE_EA, RESERVE_SIZE, RESERVE_VALUE, RESERVE_HIGH, DARN_COUNT, EXTERNAL, NOW,
+    LPCR, PROCESS_TABLE,
 )  # fmt: skip
-"""What a guest can tell and KVM's interfaces have no name for.
+"""What a guest can tell and KVM's interfaces have no name for, or set only in part.
 
 NOW is as old as the vcpu's last turn: a ceded vcpu's decrementer wakes it after that.
 """

@@ -9,8 +9,9 @@ from typing import Final
 from papvmm.isa.forms import Form, x_form
 from papvmm.isa.instruction import Privilege, Section
 from papvmm.isa.ir import Exit
-from papvmm.isa.operands import L9
+from papvmm.isa.operands import L9, PRS
 from papvmm.isa.spec.fixedload import effective_address, sum_address
+from papvmm.isa.state import LPCR, LPCR_GTSE, LPCR_HR
 from papvmm.isa.trace import Trace
 
 section: Final = Section()
@@ -34,7 +35,6 @@ _nothing("dcbtst RA0,RB,TH", x_form(31, 246), "Data Cache Block Touch for Store.
 _nothing("icbt CT,RA0,RB", x_form(31, 22), "Instruction Cache Block Touch.")
 _nothing("isync", x_form(19, 150), "Instruction Synchronize.")
 _nothing("eieio", x_form(31, 854), "Enforce In-order Execution of I/O.")
-_nothing("tlbsync", x_form(31, 566), "TLB Synchronize.", Privilege.SUPERVISOR)
 _nothing("dst RA0,RB,STRM", x_form(31, 342), "Data Stream Touch: no longer does anything.")
 _nothing("dstst RA0,RB,STRM", x_form(31, 374), "Data Stream Touch for Store, the same.")
 _nothing("dss STRM", x_form(31, 822), "Data Stream Stop, the same.")
@@ -74,16 +74,50 @@ def dcbz(cpu: Trace) -> None:
         cpu.store(block + offset, cpu.const(0, 128))
 
 
+_nothing("slbie RB", x_form(31, 434), "SLB Invalidate Entry.", Privilege.SUPERVISOR)
+_nothing("slbia IH", x_form(31, 498), "SLB Invalidate All.", Privilege.SUPERVISOR)
+"""There is no way to put an entry into the SLB yet, so that there is none to invalidate."""
+
+
+def _unless_hypervisors(cpu: Trace) -> None:
+    """Stop unless LPCR[GTSE] lets the guest invalidate translations everywhere."""
+    cpu.exit_if((cpu[LPCR] & LPCR_GTSE).eq(0), Exit.PRIVILEGED)
+
+
+def _unless_partition_scoped(cpu: Trace) -> None:
+    """Stop if the operation is on the hypervisor's translations: with PRS=0, for radix."""
+    cpu.exit_if(cpu[PRS].eq(0) & (cpu[LPCR] & LPCR_HR).ne(0), Exit.PRIVILEGED)
+
+
+# A translation never outlives the table entries it follows from: see ``mmu/page_tables.py``.
+# So an instruction that invalidates translations has nothing left to do.
+
+
+@section.define("tlbie RB,RS,RIC,PRS,R", x_form(31, 306), privilege=Privilege.SUPERVISOR)
+def tlbie(cpu: Trace) -> None:
+    """TLB Invalidate Entry."""
+    _unless_hypervisors(cpu)
+    _unless_partition_scoped(cpu)
+
+
+@section.define("tlbiel RB,RS,RIC,PRS,R", x_form(31, 274), privilege=Privilege.SUPERVISOR)
+def tlbiel(cpu: Trace) -> None:
+    """TLB Invalidate Entry Local."""
+    _unless_partition_scoped(cpu)
+
+
+@section.define("tlbsync", x_form(31, 566), privilege=Privilege.SUPERVISOR)
+def tlbsync(cpu: Trace) -> None:
+    """TLB Synchronize."""
+    _unless_hypervisors(cpu)
+
+
 for _row in (
-    ("slbie RB", 434, "SLB Invalidate Entry."),
     ("slbieg RS,RB", 466, "SLB Invalidate Entry Global."),
-    ("slbia IH", 498, "SLB Invalidate All."),
     ("slbmte RS,RB", 402, "SLB Move To Entry."),
     ("slbmfev RT,RB", 851, "SLB Move From Entry VSID."),
     ("slbmfee RT,RB", 915, "SLB Move From Entry ESID."),
     ("slbsync", 338, "SLB Synchronize."),
-    ("tlbie RB,RS,RIC,PRS,R", 306, "TLB Invalidate Entry."),
-    ("tlbiel RB,RS,RIC,PRS,R", 274, "TLB Invalidate Entry Local."),
     ("msgsndp RB", 142, "Message Send Privileged."),
     ("msgclrp RB", 174, "Message Clear Privileged."),
 ):

@@ -1,0 +1,220 @@
+"""What is known of a guest's page tables: translations, until the tables they follow from change.
+
+A processor may keep translations that its tables no longer hold until it is told to forget
+them. papvmm never does: the lines of RAM that translations follow from are marked, and whoever
+writes one has them forgotten. So a guest sees the same in every engine, and after every save
+and restore; reference and change bits are exact, and there is nothing that tlbie could add.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeAlias
+
+from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
+from papvmm.mmu import radix
+from papvmm.mmu.translate import Access, no_segment, refused
+
+CODE_TABLE: Final = 64
+"""The mark in ``GuestMemory.code`` of a line that translations follow from."""
+CODE_TABLE_NEAR: Final = 128
+"""The mark of all lines of pages that held such lines once, and of the line before.
+
+That says to engines that a store which begins there may cross into a line that is marked, and
+keeps them from treating the page as one whose stores nobody has to notice.
+"""
+
+PAGE_SHIFT: Final = PAGE.bit_length() - 1
+LINES: Final = PAGE // CODE_LINE
+ENTRY: Final = 8
+"""Bytes of a page table entry."""
+SPACES: Final = 64
+"""Spaces known at a time; when there are more, all go."""
+PAGES: Final = 1 << 16
+"""Pages known in a space at a time."""
+
+Writable: TypeAlias = tuple[memoryview, memoryview]
+"""A page of RAM, and its marks."""
+
+
+class SpaceKey(NamedTuple):
+    """What translations depend on besides the tables in RAM."""
+
+    process_table: int
+    pid: int
+    problem_state: bool
+    keys: int
+    """AMR bits 0:1, or those of IAMR for fetches; 0 in problem state."""
+    fetches: bool
+
+
+class Space:
+    """The pages that are known in one context of a vcpu, by page number of the address.
+
+    ``reads`` are what loads may access, or fetches in a space for these.
+    """
+
+    def __init__(self, key: SpaceKey) -> None:
+        self.key: Final = key
+        self.reads: Final[dict[int, memoryview]] = {}
+        self.writes: Final[dict[int, Writable]] = {}
+        self.real: Final[dict[int, int]] = {}
+        """Real addresses of the pages."""
+
+    def forget(self, number: int) -> None:
+        """Forget a page."""
+        self.reads.pop(number, None)
+        self.writes.pop(number, None)
+        self.real.pop(number, None)
+
+    def forget_all(self) -> None:
+        """Forget all pages."""
+        self.reads.clear()
+        self.writes.clear()
+        self.real.clear()
+
+
+class PageTables:
+    """The translations of one guest, which its vcpus share."""
+
+    def __init__(self, memory: GuestMemory) -> None:
+        self._memory: Final = memory
+        self._marks: Final = memoryview(memory.code)
+        self._spaces: Final[dict[SpaceKey, Space]] = {}
+        self._leaves: Final[dict[int, set[tuple[Space, int]]]] = {}
+        """The pages that follow from the leaf at an address."""
+        self._above: Final[set[int]] = set()
+        """Where the entries are that all else follows from."""
+        self._on_line: Final[dict[int, set[int]]] = {}
+        """The entries on a line, by address."""
+        self.on_forget: Final[list[Callable[[int | None], None]]] = []
+        """Called with a page's number when what it leads to is forgotten; None: all pages."""
+        self.on_mark: Final[list[Callable[[], None]]] = []
+        """Called when pages, whose stores went unnoticed before, were marked."""
+        memory.on_code_write(self._wrote)
+
+    def space(self, key: SpaceKey) -> Space:
+        """Return what is known in a context."""
+        space = self._spaces.get(key)
+        if space is None:
+            if len(self._spaces) == SPACES:
+                self._forget_all()
+                self._spaces.clear()
+            space = self._spaces[key] = Space(key)
+        return space
+
+    def translate(self, space: Space, ea: int, access: Access) -> int:
+        """Return the real address of the byte at ``ea``; raises ``StorageInterrupt``.
+
+        The page is known afterwards, if it is in RAM.
+        """
+        number = ea >> PAGE_SHIFT
+        known = space.writes if access is Access.STORE else space.reads
+        if number in known:
+            return space.real[number] | ea & PAGE - 1
+        leaf = self._walk(space.key, ea, access)
+        ra = leaf.real(ea)
+        if self._memory.holds(ra & -PAGE, PAGE):
+            self._learn(space, number, leaf, ra & -PAGE)
+        return ra
+
+    def _walk(self, key: SpaceKey, ea: int, access: Access) -> radix.Leaf:
+        if not radix.in_range(ea):
+            raise no_segment(ea, access)
+        try:
+            leaf = radix.find(self._memory, key.process_table, key.pid, ea)
+        except radix.WalkFailed as failure:
+            raise refused(ea, access, failure.causes) from None
+        causes = _refusal(key, leaf, access)
+        if causes:
+            raise refused(ea, access, causes)
+        return radix.record(self._memory, leaf, access)
+
+    def _learn(self, space: Space, number: int, leaf: radix.Leaf, page: int) -> None:
+        """Remember where a page is, and what the leaf allows there without further ado."""
+        if len(space.real) == PAGES:
+            self._forget_all()
+        view = self._memory.ram[page : page + PAGE]
+        space.real[number] = page
+        if not _refusal(space.key, leaf, Access.FETCH if space.key.fetches else Access.LOAD):
+            space.reads[number] = view
+        changed = leaf.entry & radix.CHANGED
+        if changed and not space.key.fetches and not _refusal(space.key, leaf, Access.STORE):
+            first = page // CODE_LINE
+            space.writes[number] = (view, self._marks[first : first + LINES])
+        self._leaves.setdefault(leaf.gpa, set()).add((space, number))
+        self._watch(leaf.gpa)
+        for gpa in leaf.above:
+            if gpa not in self._above:
+                self._above.add(gpa)
+                self._watch(gpa)
+
+    # What is forgotten, and when.
+
+    def _watch(self, gpa: int) -> None:
+        """Notice when an entry is written."""
+        line = gpa // CODE_LINE
+        entries = self._on_line.get(line)
+        if entries is None:
+            entries = self._on_line[line] = set()
+            code, first = self._memory.code, line - line % LINES
+            if not code[first] & CODE_TABLE_NEAR:
+                self._mark_page(first)
+            code[line] |= CODE_TABLE
+        entries.add(gpa)
+
+    def _mark_page(self, first: int) -> None:
+        code = self._memory.code
+        for line in range(max(first - 1, 0), min(first + LINES, len(code))):
+            code[line] |= CODE_TABLE_NEAR
+        for listener in self.on_mark:
+            listener()
+
+    def _wrote(self, gpa: int, length: int) -> None:
+        """Forget what follows from these bytes, which have changed."""
+        end = gpa + length
+        written = [
+            entry
+            for line in _lines(self._on_line, gpa, end)
+            for entry in self._on_line[line]
+            if gpa - ENTRY < entry < end
+        ]
+        if any(entry in self._above for entry in written):
+            self._forget_all()
+        else:
+            for entry in written:
+                self._forget_leaf(entry)
+
+    def _forget_leaf(self, gpa: int) -> None:
+        for space, number in self._leaves.pop(gpa):
+            space.forget(number)
+            for listener in self.on_forget:
+                listener(number)
+        line = gpa // CODE_LINE
+        self._on_line[line].remove(gpa)
+        if not self._on_line[line]:
+            self._unmark(line)
+
+    def _forget_all(self) -> None:
+        for space in self._spaces.values():
+            space.forget_all()
+        self._leaves.clear()
+        self._above.clear()
+        for line in list(self._on_line):
+            self._unmark(line)
+        for listener in self.on_forget:
+            listener(None)
+
+    def _unmark(self, line: int) -> None:
+        del self._on_line[line]
+        self._memory.code[line] &= ~CODE_TABLE
+
+
+def _refusal(key: SpaceKey, leaf: radix.Leaf, access: Access) -> int:
+    return radix.refusal(leaf.entry, access, key.keys, problem_state=key.problem_state)
+
+
+def _lines(known: dict[int, set[int]], gpa: int, end: int) -> list[int]:
+    """Return the lines of these bytes that are known."""
+    first, last = gpa // CODE_LINE, (end - 1) // CODE_LINE
+    if last - first < len(known):
+        return [line for line in range(first, last + 1) if line in known]
+    return [line for line in known if first <= line <= last]
