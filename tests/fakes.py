@@ -1,10 +1,13 @@
 """Small stand-ins for what a room needs of the rooms above it."""
 
 from papvmm.clock import VirtualClock
+from papvmm.devices.nvram import Nvram
 from papvmm.devices.random_source import RandomSource
 from papvmm.devices.rtc import Rtc
-from papvmm.devices.vty import Vty
+from papvmm.devices.vty import VTY_INTERRUPT, Vty
+from papvmm.devices.xics import Xics
 from papvmm.engine.exits import BudgetSpent, ExitReason
+from papvmm.engine.inputs import set_external
 from papvmm.isa.state import ArchState
 from papvmm.memory.door import HypervisorDoor
 from papvmm.memory.guest_memory import GuestMemory
@@ -54,9 +57,15 @@ class Partition:
         self.caller.start(0x100, r3=0)
         self.caller.begin_turn()
         self.said = bytearray()
-        self.console = Vty(self.said.extend)
+        servers = [vcpu.vcpu_id for vcpu in self.vcpus]
+        self.xics = Xics(servers, (VTY_INTERRUPT,), self._drive)
+        self.console = Vty(self.said.extend, lambda: self.xics.trigger(VTY_INTERRUPT))
+        self.nvram = Nvram()
         self.rtc = Rtc(self.clock, rtc_base)
         self.random = RandomSource(1)
+
+    def _drive(self, server: int, *, pending: bool) -> None:
+        set_external(self.vcpus[server].state, pending=pending)
 
     def find_vcpu(self, vcpu_id: int) -> Vcpu | None:
         return next((vcpu for vcpu in self.vcpus if vcpu.vcpu_id == vcpu_id), None)

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
 from papvmm.cli import options
-from papvmm.cli.console import Console
+from papvmm.cli.console import Console, is_terminal
 from papvmm.cli.loop import run_loop
 from papvmm.cli.outcome import explain
 from papvmm.cli.output import Output
@@ -148,8 +148,8 @@ async def _run(guest: Guest, args: Namespace, qmp: QmpAddress | None) -> Outcome
         output = Output(
             lambda held: machine.hold(held=held), lambda error: lose_output(machine, error)
         )
-        console = Console(guest.console, output, lambda: machine.quit("console"))
-        machine = Machine(guest, attended=qmp is not None, pace=console.is_terminal)
+        machine = Machine(guest, attended=qmp is not None, pace=is_terminal())
+        console = Console(machine, output)
         await stack.enter_async_context(machine)
         guest.door.tracer.subscribe(MachineReset, lambda _: complain_of(guest.refusals))
         for caught in (signal.SIGINT, signal.SIGTERM):

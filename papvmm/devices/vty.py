@@ -7,11 +7,21 @@ VTY_UNIT: Final = 0x7100_0000
 """Unit address of the first vty, as in its node's name; hypercalls also know it as 0."""
 
 
-class Vty:
-    """Hands what the guest writes to ``output``, and keeps what it has not read yet."""
+VTY_INTERRUPT: Final = 0x1100
+"""The XICS source that says that keys have come; QEMU gives the first vty this one, too."""
 
-    def __init__(self, output: Callable[[bytes], None]) -> None:
+
+class Vty:
+    """Hands what the guest writes to ``output``, and keeps what it has not read yet.
+
+    ``on_input`` is called when there is something to read where there was nothing.
+    """
+
+    def __init__(
+        self, output: Callable[[bytes], None], on_input: Callable[[], None] = lambda: None
+    ) -> None:
         self.output = output
+        self.on_input: Final = on_input
         self.input: Final = bytearray()
 
     def write(self, characters: bytes) -> None:
@@ -20,7 +30,10 @@ class Vty:
 
     def feed(self, characters: bytes) -> None:
         """Queue keys for the guest."""
+        had_none = not self.input
         self.input.extend(characters)
+        if had_none and characters:
+            self.on_input()
 
     def read(self, limit: int) -> bytes:
         """Return the oldest keys, at most ``limit``, and forget them."""

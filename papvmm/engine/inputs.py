@@ -41,6 +41,11 @@ def set_external(state: ArchState, *, pending: bool) -> None:
     state.write(EXTERNAL, pending)
 
 
+def is_interrupted(state: ArchState) -> bool:
+    """Tell whether an interrupt waits for MSR[EE]: what ends a cede at once."""
+    return bool(state.read(EXTERNAL)) or decrementer_due(state) == state.read(NOW)
+
+
 def inject(state: ArchState, interrupt: Interrupt) -> None:
     """Take an interrupt, whatever MSR[EE] says: a system reset, say."""
     deliver(state, interrupt, state.read(CIA))

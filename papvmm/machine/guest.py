@@ -9,11 +9,13 @@ from typing import Final, assert_never
 
 from papvmm.boot.elf import LoadedImage
 from papvmm.clock import VirtualClock, ticks_at
+from papvmm.devices.nvram import Nvram
 from papvmm.devices.random_source import RandomSource
 from papvmm.devices.rtc import Rtc
-from papvmm.devices.vty import Vty
+from papvmm.devices.vty import VTY_INTERRUPT, Vty
+from papvmm.devices.xics import Xics
 from papvmm.engine.exits import Breakpoint, BudgetSpent, Crash, ExitReason, NotBuilt, PaprHcall
-from papvmm.engine.inputs import decrementer_due, end_slice
+from papvmm.engine.inputs import decrementer_due, end_slice, is_interrupted, set_external
 from papvmm.errors import HostCrash
 from papvmm.isa.state import CIA, MSR, NOW, TB_OFFSET
 from papvmm.machine.config import AreasOnReset, File, MachineConfig, OnReboot
@@ -75,7 +77,9 @@ class Guest:
         self.scheduler: Final = Scheduler(door.clock, config.slice_counts)
         self.rtc: Final = Rtc(door.clock, config.rtc_base)
         self.random: Final = RandomSource(config.seed)
-        self.console: Final = Vty(lambda _: None)
+        self.xics: Final = Xics((v.vcpu_id for v in vcpus), (VTY_INTERRUPT,), self._interrupt)
+        self.console: Final = Vty(lambda _: None, lambda: self.xics.trigger(VTY_INTERRUPT))
+        self.nvram: Final = Nvram()
         self.inside: Vcpu | None = None
         """The vcpu that has entered the guest and not left it, if any."""
         self.heed = False
@@ -203,6 +207,7 @@ class Guest:
         if self.inside is vcpu:
             self._leave(vcpu, "slice")
         end_slice(vcpu.state)
+        self._wake_due()
         self.scheduler.preempt()
 
     def reset(self, reason: str) -> None:
@@ -218,6 +223,7 @@ class Guest:
             self.refusals = unregister_all(self.vcpus, config.reset_dtl_len)
         door.generation += 1
         self.scheduler.clear()
+        self.xics.reset()
         door.tracer.emit(
             MachineReset(door.generation, self.clock.icount, reason, config.areas_on_reset.value)
         )
@@ -273,14 +279,13 @@ class Guest:
                 return None
             case Cede():
                 self.reasons[vcpu.vcpu_id] = (DispatchReason.TIME_SLICE, PreemptReason.H_CEDE)
-                if decrementer_due(vcpu.state) <= self.clock.count:
+                if is_interrupted(vcpu.state):
                     vcpu.wake()
                 else:
                     self._give_up(vcpu)
                 return None
             case Wake(woken):
-                self._woken_by(woken, DispatchReason.H_PROD)
-                self.scheduler.add(woken)
+                self._queue(woken, DispatchReason.H_PROD)
                 return None
             case YieldTo(target):
                 self.reasons[vcpu.vcpu_id] = (
@@ -320,6 +325,19 @@ class Guest:
                 return GuestReset()
 
     # Who can run.
+
+    def _interrupt(self, server: int, *, pending: bool) -> None:
+        """Drive a vcpu's external interrupt input, which ends a cede."""
+        vcpu = self._by_id[server]
+        set_external(vcpu.state, pending=pending)
+        if pending and vcpu.wake():
+            self._queue(vcpu, DispatchReason.EXTERNAL_INTERRUPT)
+
+    def _queue(self, vcpu: Vcpu, reason: DispatchReason) -> None:
+        """Queue a vcpu that was woken, behind those whose decrementer woke them before."""
+        self._wake_due()
+        self._woken_by(vcpu, reason)
+        self.scheduler.add(vcpu)
 
     def _woken_by(self, vcpu: Vcpu, reason: DispatchReason) -> None:
         if self.reasons[vcpu.vcpu_id] != STARTED:

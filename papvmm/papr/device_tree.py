@@ -1,6 +1,6 @@
 """The device tree of the pseries machine: what PAPR has it say, of what papvmm has.
 
-Nothing is advertised that isn't there: no PCI, no interrupt controller, no Open Firmware.
+Nothing is advertised that isn't there: no PCI, no Open Firmware.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from papvmm.boot.image import Places
 from papvmm.clock import TIMEBASE_HZ
-from papvmm.devices.vty import VTY_UNIT
+from papvmm.devices.nvram import NVRAM_SIZE, NVRAM_UNIT
+from papvmm.devices.vty import VTY_INTERRUPT, VTY_UNIT
 from papvmm.papr.fdt import DeviceTree, Node, cells, cells64, strings
 from papvmm.papr.rtas import RTAS_CALLS
 
@@ -17,12 +18,15 @@ CLOCK_HZ: Final = 1_000_000_000
 
 CACHE_LINE: Final = 128
 CACHE_SIZE: Final = 32 << 10
+EDGE: Final = 0
+"""The second cell of an interrupt that is triggered by an edge."""
 DECREMENTER_BITS: Final = 56
 ARCHITECTED_V3_00: Final = 0x0F00_0005
 """Logical processor version of Power ISA v3.00."""
 
 HYPERTAS_FUNCTIONS: Final = (
-    "hcall-term", "hcall-splpar", "hcall-set-mode", "hcall-sprg0", "hcall-copy", "hcall-random",
+    "hcall-term", "hcall-interrupt", "hcall-splpar", "hcall-set-mode", "hcall-sprg0", "hcall-copy",
+    "hcall-random",
 )  # fmt: skip
 """Names PAPR gives to the sets of hypercalls in ``papr/hcalls``."""
 
@@ -72,6 +76,7 @@ def pseries(memory_size: int, vcpu_ids: Sequence[int], bootargs: str, places: Pl
             ),
             Node("memory@0", {"device_type": strings("memory"), "reg": cells64(0, memory_size)}),
             _vdevice(),
+            _interrupt_controller(vcpu_ids),
         ],
     )
     rtas = places.rtas
@@ -151,6 +156,16 @@ def _vdevice() -> Node:
             "device_type": strings("serial"),
             "compatible": strings("hvterm1"),
             "reg": cells(VTY_UNIT),
+            "interrupts": cells(VTY_INTERRUPT, EDGE),
+        },
+    )
+    nvram = Node(
+        f"nvram@{NVRAM_UNIT:x}",
+        {
+            "device_type": strings("nvram"),
+            "compatible": strings("qemu,spapr-nvram"),
+            "reg": cells(NVRAM_UNIT),
+            "#bytes": cells(NVRAM_SIZE),
         },
     )
     return Node(
@@ -160,6 +175,23 @@ def _vdevice() -> Node:
             "compatible": strings("IBM,vdevice"),
             "#address-cells": cells(1),
             "#size-cells": cells(0),
+            "interrupt-controller": b"",
+            "#interrupt-cells": cells(2),
         },
-        [vty],
+        [vty, nvram],
+    )
+
+
+def _interrupt_controller(vcpu_ids: Sequence[int]) -> Node:
+    return Node(
+        "interrupt-controller",
+        {
+            "device_type": strings("PowerPC-External-Interrupt-Presentation"),
+            "compatible": strings("IBM,ppc-xicp"),
+            "interrupt-controller": b"",
+            "#interrupt-cells": cells(2),
+            "ibm,interrupt-server-ranges": cells(min(vcpu_ids), max(vcpu_ids) + 1 - min(vcpu_ids)),
+            "phandle": cells(1),
+            "linux,phandle": cells(1),
+        },
     )

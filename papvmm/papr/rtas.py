@@ -146,6 +146,59 @@ def os_term(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
     return RtasResult(then=GuestPanic(message.partition(b"\0")[0].decode("ascii", "replace")))
 
 
+def set_xive(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
+    """Route an interrupt source to a server, at a priority."""
+    number, server, priority = args
+    if number not in context.xics.sources or context.find_vcpu(server) is None:
+        return _PARAMETER_ERROR
+    context.xics.route(number, server, priority)
+    return RtasResult()
+
+
+def get_xive(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
+    """Return the server and the priority of an interrupt source."""
+    source = context.xics.sources.get(args[0])
+    if source is None:
+        return _PARAMETER_ERROR
+    return RtasResult((RtasStatus.SUCCESS, source.server, source.priority))
+
+
+def int_off(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
+    """Keep the interrupts of a source back."""
+    if args[0] not in context.xics.sources:
+        return _PARAMETER_ERROR
+    context.xics.mask(args[0])
+    return RtasResult()
+
+
+def int_on(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
+    """Let a source interrupt again."""
+    if args[0] not in context.xics.sources:
+        return _PARAMETER_ERROR
+    context.xics.unmask(args[0])
+    return RtasResult()
+
+
+def nvram_fetch(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
+    """Copy from NVRAM, at a byte index, to a real address, so many bytes; return how many."""
+    index, buffer, length = args
+    if not context.nvram.holds(index, length) or not context.memory.holds(buffer, length):
+        return RtasResult((RtasStatus.PARAMETER_ERROR, 0))
+    if length:
+        origin = Origin("rtas", context.caller.vcpu_id)
+        context.door.store(buffer, context.nvram.fetch(index, length), origin)
+    return RtasResult((RtasStatus.SUCCESS, length))
+
+
+def nvram_store(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
+    """Copy to NVRAM, at a byte index, from a real address, so many bytes; return how many."""
+    index, buffer, length = args
+    if not context.nvram.holds(index, length) or not context.memory.holds(buffer, length):
+        return RtasResult((RtasStatus.PARAMETER_ERROR, 0))
+    context.nvram.store(index, context.memory.read(buffer, length))
+    return RtasResult((RtasStatus.SUCCESS, length))
+
+
 RTAS_CALLS: Final = (
     RtasCall(0x2000, "display-character", 1, 1, display_character),
     RtasCall(0x2001, "get-time-of-day", 0, 8, get_time_of_day),
@@ -155,6 +208,12 @@ RTAS_CALLS: Final = (
     RtasCall(0x2005, "query-cpu-stopped-state", 1, 2, query_cpu_stopped_state),
     RtasCall(0x2006, "start-cpu", 3, 1, start_cpu),
     RtasCall(0x2007, "stop-self", 0, 1, stop_self),
+    RtasCall(0x200A, "ibm,set-xive", 3, 1, set_xive),
+    RtasCall(0x200B, "ibm,get-xive", 1, 3, get_xive),
+    RtasCall(0x200C, "ibm,int-off", 1, 1, int_off),
+    RtasCall(0x200D, "ibm,int-on", 1, 1, int_on),
+    RtasCall(0x2012, "nvram-fetch", 3, 2, nvram_fetch),
+    RtasCall(0x2013, "nvram-store", 3, 2, nvram_store),
     RtasCall(0x201F, "ibm,os-term", 1, 1, os_term),
 )
 

@@ -34,7 +34,7 @@ def test_the_root_is_a_pseries_machine_with_two_cells_for_addresses_and_sizes():
 def test_there_is_no_hypervisor_node_as_its_kvm_facilities_are_not_there():
     names = [child.name for child in tree().root.children]
 
-    assert names == ["chosen", "rtas", "cpus", "memory@0", "vdevice"]
+    assert names == ["chosen", "rtas", "cpus", "memory@0", "vdevice", "interrupt-controller"]
 
 
 def test_memory_is_one_range_from_0():
@@ -97,6 +97,7 @@ def test_rtas_has_its_place_which_is_reserved_and_one_token_a_service():
 def test_every_advertised_set_of_hypercalls_is_there():
     sets = {
         "hcall-term": (Hcall.H_PUT_TERM_CHAR, Hcall.H_GET_TERM_CHAR),
+        "hcall-interrupt": (Hcall.H_CPPR, Hcall.H_EOI, Hcall.H_IPI, Hcall.H_IPOLL, Hcall.H_XIRR),
         "hcall-splpar": (Hcall.H_REGISTER_VPA, Hcall.H_CEDE, Hcall.H_CONFER, Hcall.H_PROD),
         "hcall-set-mode": (Hcall.H_SET_MODE,),
         "hcall-sprg0": (Hcall.H_SET_SPRG0,),

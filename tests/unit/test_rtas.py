@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from papvmm.devices.vty import VTY_INTERRUPT
 from papvmm.isa.msr import MSR_ME, MSR_SF
-from papvmm.isa.state import CIA, GPR, MSR
+from papvmm.isa.state import CIA, EXTERNAL, GPR, MSR
 from papvmm.papr.hcall import (
     CONTINUE,
     GuestPanic,
@@ -57,6 +58,12 @@ def test_tokens_are_those_of_qemu():
         "query-cpu-stopped-state": "0x2005",
         "start-cpu": "0x2006",
         "stop-self": "0x2007",
+        "ibm,set-xive": "0x200a",
+        "ibm,get-xive": "0x200b",
+        "ibm,int-off": "0x200c",
+        "ibm,int-on": "0x200d",
+        "nvram-fetch": "0x2012",
+        "nvram-store": "0x2013",
         "ibm,os-term": "0x201f",
     }
 
@@ -290,3 +297,72 @@ def test_rtas_stores_go_through_the_door_and_calls_are_traced():
     write = partition.door.writes[-1]
     assert (write.actor, write.vcpu_id, write.gpa, write.new) == ("rtas", 0, BUFFER + 24, bytes(4))
     assert seen == [RtasDone(0, 0, 0, "start-cpu", (1, 0x4000, 7), (0,))]
+
+
+def test_a_source_is_routed_and_asked_for():
+    partition = Partition()
+
+    routed, _ = rtas(partition, "ibm,set-xive", VTY_INTERRUPT, 1, 5)
+    answer, _ = rtas(partition, "ibm,get-xive", VTY_INTERRUPT, nret=3)
+
+    assert (routed, answer) == ([SUCCESS, UNTOUCHED], [SUCCESS, 1, 5, UNTOUCHED])
+
+
+def test_a_key_interrupts_the_server_that_the_console_is_routed_to():
+    partition = Partition()
+    partition.xics.set_cppr(1, 0xFF)
+    rtas(partition, "ibm,set-xive", VTY_INTERRUPT, 1, 5)
+
+    partition.console.feed(b"k")
+
+    assert [vcpu.state.read(EXTERNAL) for vcpu in partition.vcpus] == [0, 1]
+
+
+def test_an_interrupt_that_is_off_waits_until_it_is_on():
+    partition = Partition()
+    partition.xics.set_cppr(0, 0xFF)
+    rtas(partition, "ibm,set-xive", VTY_INTERRUPT, 0, 5)
+    rtas(partition, "ibm,int-off", VTY_INTERRUPT)
+    partition.console.feed(b"k")
+    off = partition.caller.state.read(EXTERNAL)
+
+    rtas(partition, "ibm,int-on", VTY_INTERRUPT)
+
+    assert (off, partition.caller.state.read(EXTERNAL)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("ibm,set-xive", (0x1234, 0, 5)),
+        ("ibm,set-xive", (VTY_INTERRUPT, 7, 5)),
+        ("ibm,int-off", (0x1234,)),
+        ("ibm,int-on", (0x1234,)),
+    ],
+)
+def test_interrupts_and_servers_that_are_not_there_are_parameter_errors(name, args):
+    answer, _ = rtas(Partition(), name, *args)
+
+    assert answer == [PARAMETER_ERROR, UNTOUCHED]
+
+
+def test_nvram_keeps_what_was_stored():
+    partition = Partition()
+    partition.memory.write(0x5000, b"kept")
+
+    stored, _ = rtas(partition, "nvram-store", 0xFFFC, 0x5000, 4, nret=2)
+    fetched, _ = rtas(partition, "nvram-fetch", 0xFFFC, 0x6000, 4, nret=2)
+
+    assert stored == fetched == [SUCCESS, 4, UNTOUCHED]
+    assert partition.memory.read(0x6000, 4) == b"kept"
+
+
+@pytest.mark.parametrize(
+    ("index", "buffer", "length"),
+    [(0xFFFD, 0x5000, 4), (0, 0xFFFD, 4), (0, 0x5000, 0x1_0001), (0x1_0001, 0x5000, 0)],
+)
+@pytest.mark.parametrize("name", ["nvram-store", "nvram-fetch"])
+def test_bytes_that_nvram_or_ram_does_not_have_are_a_parameter_error(name, index, buffer, length):
+    answer, _ = rtas(Partition(), name, index, buffer, length, nret=2)
+
+    assert answer == [PARAMETER_ERROR, 0, UNTOUCHED]

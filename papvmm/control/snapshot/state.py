@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from papvmm.control.snapshot.devices import apply_devices, collect_devices
 from papvmm.control.snapshot.members import Members
 from papvmm.control.snapshot.vcpus import apply_vcpu, collect_vcpu
 from papvmm.control.strict_json import Json, Object
@@ -11,7 +12,6 @@ from papvmm.vcpu.vcpu import VcpuRunState
 from papvmm.vpa.dtl import DispatchReason, PreemptReason
 
 MOST_RESETS: Final = 1 << 32
-MOST_RANDOM: Final = 1 << 62
 
 
 def collect(guest: Guest) -> Object:
@@ -26,9 +26,7 @@ def collect(guest: Guest) -> Object:
     return {
         "clock": {"count": clock.count, "warped": clock.warped},
         "generation": guest.door.generation,
-        "rtc_offset": guest.rtc.offset,
-        "random_drawn": guest.random.drawn,
-        "console_input": guest.console.input.hex(),
+        "devices": collect_devices(guest),
         "scheduler": {
             "running": None if running is None else running.vcpu_id,
             "left": scheduler.left,
@@ -49,9 +47,7 @@ def apply(guest: Guest, saved: Members) -> None:
     guest.clock.warped = clock.number("warped", most=guest.clock.count)
     clock.done()
     guest.door.generation = saved.number("generation", most=MOST_RESETS)
-    guest.rtc.offset = saved.number("rtc_offset", most=FOREVER, least=-FOREVER)
-    guest.random.drawn = saved.number("random_drawn", most=MOST_RANDOM)
-    guest.console.feed(saved.octets("console_input"))
+    apply_devices(guest, saved.member("devices"))
     for vcpu, saved_vcpu in zip(guest.vcpus, _of_each(guest, saved, "vcpus"), strict=True):
         apply_vcpu(vcpu, saved_vcpu)
     for vcpu, dispatch in zip(guest.vcpus, _of_each(guest, saved, "dispatches"), strict=True):

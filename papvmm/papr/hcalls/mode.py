@@ -1,4 +1,4 @@
-"""hcall-set-mode and the registers a guest asks its hypervisor to set."""
+"""hcall-set-mode, registers a guest asks its hypervisor to set, and what it says of the cpu."""
 
 from collections.abc import Mapping
 from enum import IntEnum
@@ -60,7 +60,13 @@ def h_set_sprg0(context: HcallContext, args: HcallArgs) -> HcallResult:
     return HcallResult(HcallStatus.H_SUCCESS)
 
 
+def h_get_cpu_characteristics(_context: HcallContext, _args: HcallArgs) -> HcallResult:
+    """Answer that the processor speculates nothing: no barrier, no flush, is of any use."""
+    return HcallResult(HcallStatus.H_SUCCESS, (0, 0))
+
+
 HANDLERS: Final[Mapping[Hcall, HcallHandler]] = {
+    Hcall.H_GET_CPU_CHARACTERISTICS: h_get_cpu_characteristics,
     Hcall.H_SET_DABR: h_set_dabr,
     Hcall.H_SET_MODE: h_set_mode,
     Hcall.H_SET_SPRG0: h_set_sprg0,
