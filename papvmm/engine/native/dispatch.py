@@ -4,28 +4,33 @@ from typing import Final
 
 from papvmm.engine.code_marks import CODE_NATIVE, DERIVED
 from papvmm.engine.native import layout
+from papvmm.engine.native.decoding import LINE_SHIFT, NOBODY
 from papvmm.engine.native.handlers import Handler
 from papvmm.engine.native.inner import Inner
-from papvmm.engine.native.lower import CONVENTION, FILLER, PARAMETERS, LlvmText, tail_call
+from papvmm.engine.native.lower import (
+    CONVENTION,
+    FILLER,
+    FINDER,
+    PARAMETERS,
+    LlvmText,
+    tail_call,
+)
 from papvmm.engine.stops import Stop
 from papvmm.engine.tracing import TRACING
 from papvmm.isa.ir import Exit
 from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_FE, MSR_IR, MSR_LE, MSR_PR, MSR_SF
 from papvmm.isa.softfloat.fpscr import FEX
 from papvmm.isa.state import CIA, FPSCR, MSR
-from papvmm.memory.guest_memory import CODE_LINE, PAGE
+from papvmm.memory.guest_memory import PAGE
 from papvmm.mmu.translate import REAL_MODE_BITS
 
 FUNCTIONS: Final = (
-    "enter", "lookup", "interpret", "context", "approach", "decode_me", "next_page", "budget_end",
-    "breakpoint", "odd", "fill_load", "fill_store",
+    "enter", "lookup", "interpret", "context", "approach", "decode", "decode_me", "new_page",
+    "next_page", "budget_end", "breakpoint", "odd", "fill_load", "fill_store",
 )  # fmt: skip
 PAGE_SHIFT: Final = PAGE.bit_length() - 1
-LINE_SHIFT: Final = CODE_LINE.bit_length() - 1
 ELSEWHERE: Final = DERIVED & ~CODE_NATIVE
 """Marks of a line whose code native stores can't forget."""
-NOBODY: Final = (1 << 64) - 1
-"""A TLB tag that no address has."""
 
 
 class Fragment(Handler):
@@ -61,14 +66,22 @@ class Fragment(Handler):
         outside = self.fork(self.value(f"icmp ult i64 {cia}, {self.read(layout.RAM_SIZE)}"))
         first = self.value(f"mul i64 {number}, {layout.MODES}")
         offset = self.value(f"shl i64 {self.value(f'add i64 {first}, {mode}')}, 3")
-        table = self.value(f"load ptr, ptr {self.field(layout.OP_PAGES)}")
-        records = self.value(f"load ptr, ptr {self.beside(table, offset)}")
-        there = self.label()
-        none = self.fork(self.value(f"icmp ne ptr {records}, null"))
-        self.line(f"br label %{there}\n{outside}:\nbr label %{none}\n{none}:")
+        table = self.value(f"load ptr, ptr {self.shared(layout.OP_PAGES)}")
+        known = self.value(f"load ptr, ptr {self.beside(table, offset)}")
+        looked, new, none, there = (self.label() for _ in range(4))
+        self.line(f"br label %{looked}\n{looked}:")
+        exists = self.value(f"icmp ne ptr {known}, null")
+        self.line(f"br i1 {exists}, label %{there}, label %{new}\n{new}:")
+        page = self.value(f"and i64 {cia}, {layout.PAGE_MASK}")
+        shared = self.shared(layout.GENERATION)
+        made = self.value(f"call {FINDER} @new_page(ptr {shared}, i64 {page}, i64 {mode})")
+        full = self.value(f"icmp eq ptr {made}, null")
+        self.line(f"br i1 {full}, label %{none}, label %{there}")
+        self.line(f"{outside}:\nbr label %{none}\n{none}:")
         self.write(layout.LEFT, "%limit")
         self.write(layout.STOP, int(Inner.TRANSLATE))
         self.line(f"ret void\n{there}:")
+        records = self.value(f"phi ptr [{known}, %{looked}], [{made}, %{new}]")
         return records, there
 
     def next_page(self) -> str:
@@ -113,18 +126,38 @@ def dispatch() -> str:
         "next_page": _next_page(),
     }
     stops = {
-        "decode_me": Inner.DECODE, "budget_end": Stop.BUDGET,
-        "breakpoint": Stop.BREAKPOINT, "odd": Stop.ODD,
-    }  # fmt: skip
+        "budget_end": Stop.BUDGET,
+        "breakpoint": Stop.BREAKPOINT,
+        "odd": Stop.ODD,
+    }
     for name, reason in stops.items():
         named[name] = Fragment()
         named[name].stop_before(reason)
-    enter = (
-        f"define void @enter{PARAMETERS} #0 {{\n"
-        f"call {CONVENTION} @lookup(ptr %cpu, ptr %ip, i64 %limit)\nret void\n}}\n"
-    )
     texts = [part.text(name) for name, part in named.items()]
-    return "\n".join((enter, *texts, _fill_load(), _forget(), _fill_store()))
+    return "\n".join((_enter(), *texts, _fill_load(), _forget(), _fill_store()))
+
+
+def _enter() -> str:
+    """Go on at CIA, the engine having been at work: TLBs may be out of date."""
+    text = LlvmText()
+    generation = text.value(f"load i64, ptr {text.shared(layout.GENERATION)}")
+    old, start, loop, done = (text.label() for _ in range(4))
+    same = text.value(f"icmp eq i64 {text.read(layout.SEEN)}, {generation}")
+    text.line(f"br i1 {same}, label %{done}, label %{old}\n{old}:")
+    text.write(layout.SEEN, generation)
+    text.line(f"br label %{start}\n{start}:\nbr label %{loop}\n{loop}:")
+    text.line(f"%number = phi i64 [0, %{start}], [%next, %{loop}]")
+    for tlb, shift, tags in ((layout.FETCH_TLB, 4, 1), (layout.DATA_TLB, 5, 2)):
+        entry = text.value(f"shl i64 %number, {shift}")
+        for tag in range(tags):
+            offset = text.value(f"add i64 {entry}, {tlb + 8 * tag}")
+            text.write(offset, NOBODY)
+    text.line("%next = add i64 %number, 1")
+    last = text.value(f"icmp eq i64 %next, {layout.TLB_ENTRIES}")
+    text.line(f"br i1 {last}, label %{done}, label %{loop}\n{done}:")
+    text.line(f"call {CONVENTION} @lookup(ptr %cpu, ptr %ip, i64 %limit)\nret void")
+    body = "\n".join(text.lines)
+    return f"define void @enter{PARAMETERS} #0 {{\n{body}\n}}\n"
 
 
 def _lookup() -> Fragment:
@@ -308,7 +341,7 @@ def _forget() -> str:
     either = text.value("xor i64 %first, %last")
     crossing = text.fork(text.value(f"icmp ult i64 {either}, {PAGE}"))
     number = text.value(f"lshr i64 %first, {PAGE_SHIFT}")
-    table = text.value(f"load ptr, ptr {text.field(layout.OP_PAGES)}")
+    table = text.value(f"load ptr, ptr {text.shared(layout.OP_PAGES)}")
     row = text.beside(table, text.value(f"mul i64 {number}, {8 * layout.MODES}"))
     within, end = (text.value(f"and i64 {v}, {PAGE - 4}") for v in ("%first", "%last"))
     for mode in range(layout.MODES):

@@ -26,8 +26,6 @@ _STOP, _LEFT, _DEADLINE, _PLANTED, _MODE, _ADMITS = (
 _INNER: Final = frozenset(Inner)
 _REASONS: Final[dict[int, StopReason]] = {**{e: e for e in Exit}, **{s: s for s in Stop}}
 _ENTER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-_TLBS: Final = slice(layout.FETCH_TLB, layout.VCPU_SIZE)
-_NO_TLBS: Final = b"\xff" * (layout.VCPU_SIZE - layout.FETCH_TLB)
 
 
 class NativeExecutor:
@@ -53,11 +51,9 @@ class NativeExecutor:
             (layout.RAM_SIZE, code.ram_size),
             (layout.RAM_INNER, max(code.ram_size - layout.WIDEST + 1, 0)),
             (layout.MARKS, code.marks_address),
-            (layout.OP_PAGES, code.table_address),
+            (layout.SHARED, code.shared_address),
         ):
             self._q[field // 8] = value
-        code.on_new_code.append(self._flush)
-        self._flush()
 
     @property
     def breakpoints(self) -> set[int]:
@@ -100,7 +96,7 @@ class NativeExecutor:
             q[_NOW] = part - q[_LEFT] // layout.UNIT
             stop = q[_STOP]
             if stop in _INNER:
-                if q[_NOW] != end and not self._code.supply(q[_CIA], q[_MODE]):
+                if q[_NOW] != end and not self._code.make_room(q[_CIA]):
                     return Stop.ODD
             elif stop != Stop.BUDGET:
                 return _REASONS[stop]
@@ -135,7 +131,3 @@ class NativeExecutor:
         stop = self._python.run(budget)
         self._code.announce()
         return stop
-
-    def _flush(self) -> None:
-        """Forget translations."""
-        self._vcpu[_TLBS] = _NO_TLBS

@@ -39,9 +39,9 @@ class Handler(LlvmLowering):
         number = self.ref
         if number == self._slots.wide:
             wide = self.value(f"load i64, ptr {self.record(layout.WIDE_SLOT)}")
-            return self._resized(wide, 64, op.width)
+            return self.resized(wide, 64, op.width)
         if number in self._slots.small and not isinstance(op, Const):
-            return self._resized(self._small(number), 16, op.width)
+            return self.resized(self._small(number), 16, op.width)
         return 0 if number in self._slots.skipped else super().op(op, values)
 
     def immediate(self, op: Immediate) -> Atom:
@@ -130,10 +130,10 @@ class Handler(LlvmLowering):
     def _address(self, register: Register) -> str:
         if register.operand is None:
             return self.field(register.cell.at(register.element))
-        offset = self._resized(self._small(register._replace(element=0)), 16, 64)
+        offset = self.resized(self._small(register._replace(element=0)), 16, 64)
         return self.field(self._beside(offset, register) if register.element else offset)
 
-    def _beside(self, offset: str, register: Register) -> str:
+    def _beside(self, offset: Atom, register: Register) -> str:
         """Return the offset of the register ``element`` after the one at ``offset``."""
         moved = self.value(f"add i64 {offset}, {register.element * register.cell.size}")
         if register.cell is not GPR:
@@ -145,9 +145,3 @@ class Handler(LlvmLowering):
     def _small(self, key: Register | int) -> str:
         number = self._slots.small.index(key)
         return self.value(f"load i16, ptr {self.record(layout.SMALL_SLOT + 2 * number)}")
-
-    def _resized(self, value: str, width: int, wanted: int) -> str:
-        if width == wanted:
-            return value
-        code = "zext" if width < wanted else "trunc"
-        return self.value(f"{code} i{width} {value} to i{wanted}")

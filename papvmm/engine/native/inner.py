@@ -7,6 +7,4 @@ class Inner(IntEnum):
     """Reasons that the executor deals with itself; distinct from every ``Stop`` and ``Exit``."""
 
     TRANSLATE = 192
-    """There is no op page for CIA."""
-    DECODE = 193
-    """The op record of CIA is not filled in."""
+    """There is no op page for CIA, and no place for one, or no memory at CIA."""

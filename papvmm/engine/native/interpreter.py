@@ -1,120 +1,78 @@
-"""The interpreter as a whole: building its module, and what is kept of it for the next time."""
+"""The interpreter as a whole: the text of its module, with the tables its decoder reads."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from struct import Struct
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+from papvmm.engine.native.choices import Handled, tables
+from papvmm.engine.native.decoding import Row, decoder
 from papvmm.engine.native.dispatch import FUNCTIONS, dispatch
 from papvmm.engine.native.handlers import Handler
 from papvmm.engine.native.lower import PRELUDE, is_lowered
-from papvmm.engine.native.machine_code import MachineCode
-from papvmm.engine.native.slots import source
+from papvmm.engine.native.slots import Fillers
+from papvmm.isa.decode import decode
+from papvmm.isa.instruction import Instruction
 from papvmm.isa.ir import Branch, CompareExchange, Load, Next, Store, Template
 from papvmm.isa.spec import INSTRUCTIONS
 
 Body: TypeAlias = tuple[object, ...]
+Variant: TypeAlias = tuple[Instruction, tuple[int, ...]]
+NO_OPERANDS: Final = Template("", (), (), Next())
 ODD: Final = ("odd", "odd")
-_LENGTH: Final = Struct("<Q")
-
-
-@dataclass(frozen=True, slots=True)
-class Handling:
-    """What executes a template: names of handlers by byte order, and what fills op records.
-
-    ``near`` handlers are for branches within a page. If ``branches``, the wide slot is the
-    displacement of a branch.
-    """
-
-    far: Sequence[str]
-    near: Sequence[str]
-    filler: str
-    branches: bool
-    goes_on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """The interpreter's code.
-
-    ``variants`` has the number of a handling for every instruction, in the order of its static
-    operands, for both privilege states each.
-    """
-
-    text: bytes
-    offsets: Mapping[str, int]
-    handlings: Sequence[Handling]
-    variants: Sequence[Sequence[int]]
-
-    def pack(self) -> bytes:
-        """Return everything as bytes."""
-        handlings = [[h.far, h.near, h.filler, h.branches, h.goes_on] for h in self.handlings]
-        table = json.dumps([dict(self.offsets), handlings, self.variants]).encode()
-        return _LENGTH.pack(len(table)) + table + self.text
-
-
-def unpack(content: bytes) -> Interpreter:
-    """Return what ``pack`` made bytes of."""
-    (length,) = _LENGTH.unpack_from(content)
-    start = _LENGTH.size
-    offsets, handlings, variants = json.loads(content[start : start + length])
-    text = content[start + length :]
-    return Interpreter(text, offsets, [Handling(*fields) for fields in handlings], variants)
 
 
 class InterpreterSource:
-    """The text of the interpreter's module, and which handling each instruction has."""
+    """The text of the interpreter's module, and which handling each instruction has.
+
+    Handling 0 leaves an instruction to the stepper.
+    """
 
     def __init__(self) -> None:
         self._texts: Final = [PRELUDE, dispatch()]
         self._known: Final[dict[Body, int]] = {}
-        self.handlings: Final[list[Handling]] = []
-        self.variants: Final = [
-            [
-                self._number(instruction.template(statics, problem_state=problem_state))
-                for statics in instruction.variants()
-                for problem_state in (False, True)
-            ]
+        self._fillers: Final = Fillers()
+        self._odd: Final = Row(ODD, ODD, self._fillers.name(NO_OPERANDS))
+        self.handlings: Final = [self._odd]
+        self.variants: Final[Mapping[Variant, Handled]] = {
+            (instruction, statics): (
+                self._number(instruction.template(statics)),
+                self._number(instruction.template(statics, problem_state=True)),
+            )
             for instruction in INSTRUCTIONS
-        ]
+            for statics in instruction.variants()
+        }
 
     def text(self) -> str:
         """Return the module."""
-        handlers = {name for h in self.handlings for names in (h.far, h.near) for name in names}
-        names = [*FUNCTIONS, *sorted(handlers - {*ODD})]
-        used = ", ".join(f"ptr @{name}" for name in names)
-        kept = f"@llvm.compiler.used = appending global [{len(names)} x ptr] [{used}]"
-        return "\n".join((*self._texts, f'{kept}, section "llvm.metadata"\n'))
+        used = ", ".join(f"ptr @{name}" for name in FUNCTIONS)
+        kept = f"@llvm.compiler.used = appending global [{len(FUNCTIONS)} x ptr] [{used}]"
+        decoding = decoder(self.handlings, tables(self.handled))
+        parts = (*self._texts, self._fillers.text(), decoding)
+        return "\n".join((*parts, f'{kept}, section "llvm.metadata"\n'))
 
-    def with_code(self, code: MachineCode) -> Interpreter:
-        """Return the interpreter, given its module's code."""
-        return Interpreter(code.text, code.offsets, self.handlings, self.variants)
+    def handled(self, word: int) -> Handled:
+        """Return the numbers of what handles a word, in privileged and in problem state."""
+        decoded = decode(word)
+        return (0, 0) if decoded is None else self.variants[decoded.instruction, decoded.statics]
 
     def _number(self, template: Template) -> int:
         """Return the number of a template's handling, which equal templates share."""
+        if not is_lowered(template):
+            return 0
         body = (template.ops, template.writes, template.end)
         if body not in self._known:
             self._known[body] = len(self.handlings)
             self.handlings.append(self._handling(template))
         return self._known[body]
 
-    def _handling(self, template: Template) -> Handling:
-        if not is_lowered(template):
-            return Handling(ODD, ODD, source(template), branches=False, goes_on=False)
+    def _handling(self, template: Template) -> Row:
         stem = f"op{len(self.handlings)}"
         accesses = any(isinstance(op, Load | Store | CompareExchange) for op in template.ops)
-        branches = isinstance(template.end, Branch)
         far = self._add(template, stem)
         little = self._add(template, f"{stem}_le", little_endian=True) if accesses else far
-        near = self._add(template, f"{stem}_near", near=True) if branches else None
-        return Handling(
-            (far, little),
-            (near or far, near or little),
-            source(template),
-            branches,
-            isinstance(template.end, Next),
-        )
+        near = far
+        if isinstance(template.end, Branch):
+            near = self._add(template, f"{stem}_near", near=True)
+        return Row((far, little), (near, near), self._fillers.name(template))
 
     def _add(
         self, template: Template, name: str, *, little_endian: bool = False, near: bool = False

@@ -1,5 +1,6 @@
 """Doing a compiler's jobs, wherever that is: the only caller of LLVM."""
 
+from papvmm.engine.native.interpretation import pack
 from papvmm.engine.native.interpreter import InterpreterSource
 from papvmm.engine.native.region_job import REGION, translate
 from papvmm.engine.native.workshop import INTERPRETER, Job
@@ -15,7 +16,8 @@ def perform(job: Job) -> bytes:
     match job.kind:
         case INTERPRETER.kind:
             source = InterpreterSource()
-            return source.with_code(codegen.compile_handlers(source.text())).pack()
+            code = codegen.compile_handlers(source.text())
+            return pack(code.text, code.offsets)
         case kind if kind == REGION:
             return translate(job.request, codegen.compile_regions)
         case _:

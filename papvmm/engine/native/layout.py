@@ -31,8 +31,8 @@ RAM_BASE: Final = STATE_SIZE + 64
 RAM_SIZE: Final = STATE_SIZE + 72
 MARKS: Final = STATE_SIZE + 80
 """The address of ``GuestMemory.code``."""
-OP_PAGES: Final = STATE_SIZE + 88
-"""The address of the table of op pages: ``MODES`` addresses, or 0, for each page of RAM."""
+SHARED: Final = STATE_SIZE + 88
+"""The address of what the vcpus of a guest share: the fields from GENERATION on."""
 LOOKUP: Final = STATE_SIZE + 96
 FILL_LOAD: Final = STATE_SIZE + 104
 FILL_STORE: Final = STATE_SIZE + 112
@@ -44,12 +44,26 @@ RAM_INNER: Final = STATE_SIZE + 136
 """Any access that begins below this real address is within RAM."""
 INTERPRET: Final = STATE_SIZE + 144
 """The address of a function of the interpreter that regions call."""
+SEEN: Final = STATE_SIZE + 152
+"""The generation that the TLBs are of."""
 TLB_ENTRIES: Final = 256
 FETCH_TLB: Final = STATE_SIZE + 160
 """Entries of 16 bytes: page ea and mode, address of the page's op records."""
 DATA_TLB: Final = FETCH_TLB + 16 * TLB_ENTRIES
 """Entries of 32 bytes: page ea if readable, page ea if writable, host address minus ea."""
 VCPU_SIZE: Final = DATA_TLB + 32 * TLB_ENTRIES
+
+GENERATION: Final = 0
+"""Changes when TLBs of earlier ones have to be forgotten."""
+FRESH: Final = 8
+"""The address of the next unused op page; ``FRESH_END`` if there are no more."""
+FRESH_END: Final = 16
+BREAKPOINTS: Final = 24
+"""The address of a list of real addresses to stop before, which ``NOWHERE`` ends."""
+OP_PAGES: Final = 32
+"""The address of the table of op pages: ``MODES`` addresses, or 0, for each page of RAM."""
+SHARED_SIZE: Final = 40
+NOWHERE: Final = (1 << 64) - 1
 
 PAGE_MASK: Final = -PAGE & (1 << 64) - 1
 LINES: Final = PAGE // CODE_LINE
@@ -68,6 +82,10 @@ BELOW: Final = RECORDS_SIZE + 8
 """Where, from an op record on, the handler is that a region there replaced, or 0."""
 WIDEST: Final = 16
 """Bytes of an access, at most."""
+STRIDE: Final = 2 * RECORDS_SIZE
+"""Op pages are so far apart, for their alignment and for what is above the records."""
+HOME: Final = RECORDS_SIZE + 16
+"""Where, in an op page, is said of which page of RAM it is, and of which mode: 8 bytes each."""
 WIDE_SLOT: Final = 8
 SMALL_SLOT: Final = 16
 HEAT: Final = 24

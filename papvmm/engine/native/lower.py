@@ -9,6 +9,7 @@ nothing, and a branch moves the limit with ``ip``.
 from abc import abstractmethod
 from typing import Final
 
+from papvmm.bits import ones
 from papvmm.engine.lowering import Atom, Lowering
 from papvmm.engine.native import layout
 from papvmm.engine.stops import Stop
@@ -33,6 +34,7 @@ from papvmm.isa.state import CTR, LR, MSR, SRR0, SRR1, Cell
 CONVENTION: Final = "preserve_nonecc void"
 PARAMETERS: Final = "(ptr noalias %cpu, ptr %ip, i64 %limit)"
 FILLER: Final = "preserve_mostcc i64"
+FINDER: Final = "preserve_mostcc ptr"
 PRELUDE: Final = "\n".join(
     (
         *(f"declare i{n} @llvm.fshl.i{n}(i{n}, i{n}, i{n})" for n in (32, 64)),
@@ -204,6 +206,15 @@ class LlvmText:
         """Return the address ``offset`` bytes after another."""
         return self.value(f"getelementptr i8, ptr {address}, i64 {offset}")
 
+    def resized(self, value: Atom, width: int, wanted: int) -> Atom:
+        """Return the low ``wanted`` bits of a value, or zeros before it."""
+        if isinstance(value, int):
+            return value & ones(wanted)
+        if width == wanted:
+            return value
+        code = "zext" if width < wanted else "trunc"
+        return self.value(f"{code} i{width} {value} to i{wanted}")
+
     def field(self, offset: Atom) -> str:
         """Return the address of a field of the vcpu buffer."""
         return self.beside("%cpu", offset)
@@ -215,6 +226,10 @@ class LlvmText:
     def write(self, offset: Atom, value: Atom, width: int = 64) -> None:
         """Store to a field of the vcpu buffer."""
         self.line(f"store i{width} {value}, ptr {self.field(offset)}")
+
+    def shared(self, field: int) -> str:
+        """Return the address of a field that vcpus share."""
+        return self.beside(self.value(f"load ptr, ptr {self.field(layout.SHARED)}"), field)
 
     def tlb_entry(self, ea: str) -> str:
         """Return the address of the data TLB's entry for an address."""

@@ -61,8 +61,6 @@ def machine_code(elf: bytes) -> MachineCode:
             code += section.content
     for section in sections:
         if section.kind == _RELOCATIONS and section.target in places:
-            if section.target != text:
-                raise NotSelfContained("a constant is an address")
             _relocate(code, section, sections[section.link].content, places)
     return MachineCode(bytes(code), _functions(sections, text))
 
@@ -70,12 +68,13 @@ def machine_code(elf: bytes) -> MachineCode:
 def _relocate(
     code: bytearray, relocations: _Section, symbols: bytes, places: Mapping[int, int]
 ) -> None:
-    """Fill in how far constants are from the code that uses them."""
+    """Fill in how far code and constants are from what refers to them."""
+    start = places[relocations.target]
     for at, kind, number, addend in _RELOCATION.iter_unpack(relocations.content):
         _, _, _, where, value, _ = _SYMBOL.unpack_from(symbols, number * _SYMBOL.size)
         if kind != _RELATIVE or where not in places:
             raise NotSelfContained(f"a relocation of kind {kind}")
-        _DISTANCE.pack_into(code, at, places[where] + value + addend - at)
+        _DISTANCE.pack_into(code, start + at, places[where] + value + addend - start - at)
 
 
 def _functions(sections: Sequence[_Section], text: int) -> dict[str, int]:

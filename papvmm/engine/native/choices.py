@@ -1,0 +1,114 @@
+"""Which handling an instruction word has: decision tables from the fields of all instructions.
+
+``OPCODES`` has, for each primary opcode, where in ``CHOICES`` it begins, and which low bits of
+the word select an entry there. That is the number of a node: where in ``HANDLED`` it begins, and
+which other bits select an entry there, the numbers of two handlings: for privileged and for
+problem state.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
+from operator import or_
+from struct import Struct
+from typing import Final, NamedTuple
+
+from papvmm.bits import ones
+from papvmm.isa.decode import TABLE
+from papvmm.isa.instruction import Instruction
+
+OPCODE: Final = Struct("<II")
+"""Where in ``CHOICES``; which bits of the word."""
+CHOICE: Final = Struct("<H")
+NODE: Final = Struct("<IHH")
+"""Where in ``HANDLED``; from which bit of the word on; which bits from there on."""
+HANDLED: Final = Struct("<HH")
+LOW: Final = 11
+"""The low bits of a word that may select a choice; nodes look at those above."""
+OPCODE_SHIFT: Final = 26
+
+Handled = tuple[int, int]
+"""The numbers of two handlings."""
+
+
+class Tables(NamedTuple):
+    """The tables as bytes."""
+
+    opcodes: bytes
+    choices: bytes
+    nodes: bytes
+    handled: bytes
+
+
+class _Node(NamedTuple):
+    start: int
+    shift: int
+    mask: int
+
+
+def tables(handled: Callable[[int], Handled]) -> Tables:
+    """Return the tables, given what handles an instruction word: (0, 0) what is none."""
+    opcodes: list[tuple[int, int]] = []
+    choices: list[int] = []
+    nodes: dict[_Node, int] = {}
+    rows = _Rows()
+    for opcode in range(64):
+        found = [one for matches in TABLE[opcode].values() for one in matches.values()]
+        low = (_selecting(found) & ones(LOW)).bit_length()
+        opcodes.append((len(choices), ones(low)))
+        for bits in range(1 << low):
+            word = opcode << OPCODE_SHIFT | bits
+            node = _node(word, [one for one in found if _may_be(one, word)], handled, rows)
+            choices.append(nodes.setdefault(node, len(nodes)))
+    return Tables(
+        b"".join(OPCODE.pack(*one) for one in opcodes),
+        b"".join(map(CHOICE.pack, choices)),
+        b"".join(NODE.pack(*one) for one in nodes),
+        b"".join(HANDLED.pack(*one) for one in rows.content),
+    )
+
+
+class _Rows:
+    """Runs of entries, equal ones kept once."""
+
+    def __init__(self) -> None:
+        self.content: Final[list[Handled]] = []
+        self._starts: Final[dict[tuple[Handled, ...], int]] = {}
+
+    def place(self, row: tuple[Handled, ...]) -> int:
+        """Return where a run of entries is."""
+        if row not in self._starts:
+            self._starts[row] = len(self.content)
+            self.content.extend(row)
+        return self._starts[row]
+
+
+def _node(
+    word: int, found: list[Instruction], handled: Callable[[int], Handled], rows: _Rows
+) -> _Node:
+    """Return the node for all words with these low bits, which are of one of few instructions."""
+    if not found:
+        return _Node(rows.place(((0, 0),)), 0, 0)
+    high = (_selecting(found) & ones(OPCODE_SHIFT)) >> LOW
+    if not high:
+        return _Node(rows.place((handled(word),)), 0, 0)
+    first = (high & -high).bit_length() - 1
+    shift, mask = LOW + first, ones(high.bit_length() - first)
+    row = tuple(handled(word | bits << shift) for bits in range(mask + 1))
+    return _Node(rows.place(row), shift, mask)
+
+
+def _selecting(found: Iterable[Instruction]) -> int:
+    """Return the bits that select among instructions, and among the variants of each."""
+    bits = (bits for one in found for bits in (one.form.mask, *_static_bits(one)))
+    return reduce(or_, bits, 0)
+
+
+def _static_bits(instruction: Instruction) -> Iterator[int]:
+    for operand in instruction.statics:
+        for first, last in operand.bits:
+            yield ones(last - first + 1) << 31 - last
+
+
+def _may_be(instruction: Instruction, word: int) -> bool:
+    """Tell whether a word with the same low bits may be of an instruction."""
+    return not (word ^ instruction.form.match) & instruction.form.mask & ones(LOW)
