@@ -7,11 +7,15 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from papvmm.bits import M64
 from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
 from papvmm.errors import BadInput, BadUsage
 from papvmm.machine.config import File, OnReboot, parse_size
+
+if TYPE_CHECKING:
+    from papvmm.control.qmp.address import QmpAddress
 
 
 def read_file(path: str) -> File:
@@ -69,6 +73,13 @@ def rtc_base(text: str) -> int | None:
     except ValueError:
         raise ArgumentTypeError(f"{text!r}: write base=utc or base=2006-06-17T16:01:21") from None
     return int(moment.replace(tzinfo=UTC).timestamp())
+
+
+def qmp_address(text: str) -> "QmpAddress":
+    """Read ``unix:PATH[,server=on][,wait=off]``."""
+    from papvmm.control.qmp.address import parse_address  # noqa: PLC0415 - few ask for it
+
+    return parse_address(text)
 
 
 def reboot_action(text: str) -> OnReboot:

@@ -1,10 +1,9 @@
 """What the end of a run means for people: a line on stderr, and an exit code."""
 
-import sys
 from typing import assert_never
 
 from papvmm.cli.exit_codes import ExitCode
-from papvmm.isa.disasm import disassemble
+from papvmm.cli.stderr import complain
 from papvmm.machine.guest import Guest
 from papvmm.machine.outcome import (
     GuestReset,
@@ -30,7 +29,7 @@ def explain(outcome: Outcome, guest: Guest) -> ExitCode:
     """Say on stderr what a person has to know about the end of a run; return the exit code."""
     code, message = verdict(outcome, guest)
     if message:
-        print(f"papvmm: {message}", file=sys.stderr)
+        complain(message)
     return code
 
 
@@ -45,7 +44,7 @@ def verdict(outcome: Outcome, guest: Guest) -> tuple[ExitCode, str]:
         case Panicked(message):
             return ExitCode.GUEST_PANIC, f"the guest panicked {at}: {message}"
         case VcpuCrashed(vcpu_id, cia, why, word):
-            shown = "" if word is None else f" 0x{word:08x} ({disassemble(word, cia)})"
+            shown = "" if word is None else _shown(word, cia)
             place = guest.describe(cia)
             return ExitCode.VCPU_CRASH, f"vcpu{vcpu_id} stopped {at} at {place}: {why}{shown}"
         case HostCrashed(why):
@@ -58,3 +57,10 @@ def verdict(outcome: Outcome, guest: Guest) -> tuple[ExitCode, str]:
             return QUIT_CODES.get(why, ExitCode.DONE), ""
         case _:
             assert_never(outcome)
+
+
+def _shown(word: int, cia: int) -> str:
+    """Return an instruction word as people read it."""
+    from papvmm.isa.disasm import disassemble  # noqa: PLC0415 - most guests don't crash
+
+    return f" 0x{word:08x} ({disassemble(word, cia)})"

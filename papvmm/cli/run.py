@@ -1,29 +1,19 @@
 """``papvmm run``: boot an ELF guest, with the options people know from QEMU."""
 
-import asyncio
-import signal
-import sys
 import time
 from argparse import ArgumentParser, Namespace
-from contextlib import AsyncExitStack
+from contextlib import nullcontext
 
 from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
 from papvmm.cli import options
-from papvmm.cli.console import Console, is_terminal
-from papvmm.cli.loop import run_loop
 from papvmm.cli.outcome import explain
-from papvmm.cli.output import Output
-from papvmm.control.qmp.address import QmpAddress, parse_address
+from papvmm.cli.session import Session
+from papvmm.cli.stderr import complain
 from papvmm.engine.accel import ACCELERATORS, DEFAULT_ACCEL
 from papvmm.errors import BadUsage
 from papvmm.machine.builder import boot
 from papvmm.machine.config import AreasOnReset, MachineConfig, OnReboot
 from papvmm.machine.guest import Guest
-from papvmm.machine.machine import Machine
-from papvmm.machine.outcome import Outcome
-from papvmm.machine.reset import Refusal
-from papvmm.machine.runstate import RunState
-from papvmm.trace.events import MachineReset
 from papvmm.vpa.levels import LEVELS
 
 
@@ -47,7 +37,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def add_host_arguments(parser: ArgumentParser) -> None:
     """Add what connects a guest with the host it runs on."""
     add = parser.add_argument
-    add("-qmp", metavar="unix:PATH", help="control socket: unix:PATH[,server=on,wait=off]")
+    add("-qmp", type=options.qmp_address, metavar="unix:PATH",
+        help="control socket: unix:PATH[,server=on,wait=off]")  # fmt: skip
     add("-accel", type=options.one_of("an engine", *ACCELERATORS), default=DEFAULT_ACCEL,
         help=f"{' or '.join(ACCELERATORS)} (default {DEFAULT_ACCEL})")  # fmt: skip
     add("-S", action="store_true", help="start paused: QMP's cont lets the guest run")
@@ -113,62 +104,11 @@ def run(args: Namespace) -> int:
 
 def run_guest(guest: Guest, args: Namespace) -> int:
     """Run a guest to its end, connected as the host arguments say."""
-    qmp = None if args.qmp is None else parse_address(args.qmp)
-    outcome = run_loop(lambda: _run(guest, args, qmp))
+    session = Session(guest, args)
+    with session.stdin if session.has_console else nullcontext():
+        outcome = session.run_ahead() if session.is_alone else None
+        if outcome is None:
+            from papvmm.cli.attendance import attend  # noqa: PLC0415 - asyncio takes its time
+
+            outcome = attend(session)
     return explain(outcome, guest)
-
-
-def complain(line: str) -> None:
-    """Say something about the run, not about the guest."""
-    print(f"papvmm: {line}", file=sys.stderr)
-
-
-def complain_of(refusals: tuple[Refusal, ...]) -> None:
-    """Say which areas a reset could not take back."""
-    for refusal in refusals:
-        complain(str(refusal))
-
-
-def give_up(machine: Machine, output: Output, why: str) -> None:
-    """Shut down, and don't wait for whoever should read the rest of the guest's output."""
-    machine.quit(why)
-    output.close()
-
-
-def lose_output(machine: Machine, error: OSError) -> None:
-    """Shut down because nobody can have the guest's output; a reader that left knows that."""
-    if not isinstance(error, BrokenPipeError):
-        complain(f"the guest's output: {error.strerror}")
-    machine.quit("stdout")
-
-
-async def _run(guest: Guest, args: Namespace, qmp: QmpAddress | None) -> Outcome:
-    loop = asyncio.get_running_loop()
-    async with AsyncExitStack() as stack:
-        output = Output(
-            lambda held: machine.hold(held=held), lambda error: lose_output(machine, error)
-        )
-        machine = Machine(guest, attended=qmp is not None, pace=is_terminal())
-        console = Console(machine, output)
-        await stack.enter_async_context(machine)
-        guest.door.tracer.subscribe(MachineReset, lambda _: complain_of(guest.refusals))
-        for caught in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(caught, give_up, machine, output, caught.name)
-        if args.serial != "none":
-            guest.console.output = output.write
-            await stack.enter_async_context(console)
-        if args.timeout is not None:
-            loop.call_later(args.timeout, give_up, machine, output, "timeout")
-        if qmp is not None:
-            from papvmm.control.qmp.control import Control  # noqa: PLC0415 - who asks, waits
-            from papvmm.control.qmp.server import QmpServer  # noqa: PLC0415
-
-            server = await stack.enter_async_context(QmpServer(qmp, Control(machine, args.name)))
-            if qmp.wait:
-                print(f"papvmm: waiting for a client at {qmp.path}", file=sys.stderr)
-                await server.first_client()
-        if not args.S and machine.run_state is RunState.CREATED:
-            machine.resume()
-        outcome = await machine.end()
-        await output.drained()
-        return outcome

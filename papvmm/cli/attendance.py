@@ -1,0 +1,92 @@
+"""Running a guest beside others who want to be served: the part of a run with an event loop."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from time import monotonic
+
+from papvmm.cli.console import Console
+from papvmm.cli.loop import run_loop
+from papvmm.cli.output import Output
+from papvmm.cli.session import Session, mention_loss
+from papvmm.cli.stderr import complain
+from papvmm.machine.machine import Machine
+from papvmm.machine.outcome import Outcome
+from papvmm.machine.runstate import RunState
+
+
+def attend(session: Session) -> Outcome:
+    """Run the guest of a session from where it is to its end."""
+    return run_loop(lambda: _attend(session))
+
+
+async def _attend(session: Session) -> Outcome:
+    loop, guest, args = asyncio.get_running_loop(), session.guest, session.args
+    async with AsyncExitStack() as stack:
+        machine = Machine(guest, attended=args.qmp is not None, pace=session.stdin.is_terminal)
+        await stack.enter_async_context(machine)
+        outlet = Outlet(session.output, machine)
+        for caught in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(caught, outlet.give_up, caught.name)
+        if session.deadline is not None:
+            loop.call_later(session.deadline - monotonic(), outlet.give_up, "timeout")
+        if session.end:
+            outlet.give_up(session.end)
+        if session.has_console:
+            console = Console(machine, session.stdin, session.output)
+            await stack.enter_async_context(console)
+        if args.qmp is not None:
+            await _listen(session, machine, stack)
+        if not args.S and machine.run_state is RunState.CREATED:
+            machine.resume()
+        outcome = await machine.end()
+        await outlet.drained()
+        return outcome
+
+
+async def _listen(session: Session, machine: Machine, stack: AsyncExitStack) -> None:
+    """Open the control socket, and wait there for a client if that was asked for."""
+    from papvmm.control.qmp.control import Control  # noqa: PLC0415 - who asks, waits
+    from papvmm.control.qmp.server import QmpServer  # noqa: PLC0415
+
+    qmp = session.args.qmp
+    server = await stack.enter_async_context(QmpServer(qmp, Control(machine, session.args.name)))
+    if qmp.wait:
+        complain(f"waiting for a client at {qmp.path}")
+        await server.first_client()
+
+
+class Outlet:
+    """Holds a machine while its output is full, and ends it when nobody takes any more."""
+
+    def __init__(self, output: Output, machine: Machine) -> None:
+        self._output = output
+        self._machine = machine
+        self._drained = asyncio.Event()
+        self._drained.set()
+        output.hold, output.lost = self._hold, self._lose
+        if output.is_full:
+            self._hold(held=True)
+
+    async def drained(self) -> None:
+        """Wait until everything is out, or will never be."""
+        await self._drained.wait()
+
+    def give_up(self, why: str) -> None:
+        """Shut down, and don't wait for whoever should read the rest of the guest's output."""
+        self._machine.quit(why)
+        self._output.close()
+
+    def _hold(self, held: bool) -> None:  # noqa: FBT001 - a callback
+        loop = asyncio.get_running_loop()
+        if held:
+            self._drained.clear()
+            loop.add_writer(self._output.fd, self._output.go_on)
+        else:
+            loop.remove_writer(self._output.fd)
+            self._drained.set()
+        self._machine.hold(held=held)
+
+    def _lose(self, error: OSError) -> None:
+        mention_loss(error)
+        self._machine.quit("stdout")

@@ -1,0 +1,84 @@
+"""A guest on its host: console, signals and a time limit, with an event loop or without."""
+
+import signal
+from argparse import Namespace
+from time import monotonic
+from types import FrameType
+from typing import Final
+
+from papvmm.cli.output import Output
+from papvmm.cli.stderr import complain
+from papvmm.cli.stdin import Stdin
+from papvmm.machine.ahead import run_ahead
+from papvmm.machine.config import OnReboot
+from papvmm.machine.guest import Guest
+from papvmm.machine.outcome import Outcome, Quit
+from papvmm.trace.events import MachineReset
+
+
+class Session:
+    """One run of a guest, from where it is to its end.
+
+    Until the event loop takes over, signals are noted, and ``end`` says what they ask for.
+    """
+
+    def __init__(self, guest: Guest, args: Namespace) -> None:
+        self.guest: Final = guest
+        self.args: Final = args
+        self.stdin: Final = Stdin()
+        self.output: Final = Output(self._hold, self._lose)
+        self.has_console: Final[bool] = args.serial != "none"
+        self.deadline: Final = None if args.timeout is None else monotonic() + args.timeout
+        self._end = ""
+        if self.has_console:
+            guest.console.output = self.output.write
+            if self.stdin.is_file:
+                guest.console.feed(self.stdin.read_all())
+        guest.door.tracer.subscribe(MachineReset, lambda _: self._mention_refusals())
+        for caught in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(caught, self._note)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody but the guest decides when it runs."""
+        paused = self.args.S or self.guest.config.on_reboot is OnReboot.PAUSE
+        return self.args.qmp is None and not paused
+
+    @property
+    def end(self) -> str:
+        """Why the guest is to end before it does, as in ``Quit``; empty if it is not."""
+        if not self._end and self.deadline is not None and monotonic() >= self.deadline:
+            self._end = "timeout"
+        return self._end
+
+    def run_ahead(self) -> Outcome | None:
+        """Run the guest without an event loop, to its end or until it needs one."""
+        outcome = run_ahead(self.guest, self._is_wanted, pace=self.stdin.is_terminal)
+        return Quit(self.end) if outcome is None and self.end else outcome
+
+    def _is_wanted(self) -> bool:
+        """Tell whether there is anything to do but to run the guest."""
+        waits = self.has_console and self.stdin.has_come()
+        return waits or self.output.is_full or bool(self.end)
+
+    def _hold(self, held: bool) -> None:  # noqa: FBT001 - a callback
+        self.guest.heed = held
+
+    def _lose(self, error: OSError) -> None:
+        mention_loss(error)
+        self._end = "stdout"
+        self.guest.heed = True
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._end = signal.Signals(number).name
+
+    def _mention_refusals(self) -> None:
+        """Say which areas a reset could not take back."""
+        for refusal in self.guest.refusals:
+            complain(str(refusal))
+
+
+def mention_loss(error: OSError) -> None:
+    """Say that nobody can have the guest's output; a reader that left knows that."""
+    if not isinstance(error, BrokenPipeError):
+        complain(f"the guest's output: {error.strerror}")

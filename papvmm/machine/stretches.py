@@ -1,0 +1,33 @@
+"""How long a guest may run in one go, so that whoever else waits gets a turn in time."""
+
+from time import monotonic
+from typing import Final
+
+from papvmm.machine.guest import Guest
+from papvmm.machine.outcome import Outcome
+
+SHORTEST: Final = 20_000
+"""Instructions that are run in one go, at first: some 5 ms of the Python engine."""
+LONGEST: Final = 1 << 24
+TURN: Final = 0.003
+"""Seconds between two turns of everybody else, about; stretches become as long as fits."""
+
+
+class Stretches:
+    """Lets a guest run a stretch at a time, of as many instructions as its speed suggests."""
+
+    def __init__(self) -> None:
+        self._length = SHORTEST
+
+    def advance(self, guest: Guest, limit: int) -> Outcome | None:
+        """Run a stretch of the turn that has begun, up to instruction count ``limit`` at most."""
+        clock = guest.clock
+        stretch = min(self._length, limit - clock.icount)
+        begin = monotonic()
+        happened = guest.advance(clock.count + stretch)
+        spent = monotonic() - begin
+        if spent > TURN:
+            self._length = max(SHORTEST, self._length // 2)
+        elif spent < TURN / 4:
+            self._length = min(LONGEST, self._length * 2)
+        return happened
