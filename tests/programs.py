@@ -1,5 +1,8 @@
 """Guest programs as text, in RAM of their own, on an engine."""
 
+import ctypes
+import mmap
+
 from papvmm.engine.native.code import USUAL_PACE, NativeCode
 from papvmm.engine.native.executor import NativeExecutor
 from papvmm.engine.native.jobs import perform
@@ -14,8 +17,9 @@ from papvmm.isa.state import CIA, CTR, GPR, LR, MSR, NOW, ArchState
 from papvmm.machine.code_store import DiskStore, cache_directory
 from papvmm.machine.compiler import CompilerProcess
 from papvmm.machine.engine_version import engine_version
-from papvmm.memory.guest_memory import GuestMemory
+from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
 
+PROT_NONE = 0
 CODE = 0x1000
 DATA = 0x4000
 RAM = 0x10000
@@ -72,6 +76,22 @@ class KeptInterpreter:
 
     def load(self, name):
         return self.store.load(name) if name == INTERPRETER.kind else []
+
+
+class GuardedMemory(GuestMemory):
+    """RAM between two pages that the host lets nobody read or write."""
+
+    def __init__(self, size):
+        outer = mmap.mmap(-1, size + 2 * PAGE)
+        base = ctypes.addressof(ctypes.c_char.from_buffer(outer))
+        for guard in (base, base + PAGE + size):
+            assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(guard), PAGE, PROT_NONE) == 0
+        self._mapping, self.size = outer, size
+        self.ram = memoryview(outer)[PAGE : PAGE + size]
+        self.host_address = base + PAGE
+        self.code = bytearray(size // CODE_LINE)
+        self._on_code_write = []
+        self._on_write = []
 
 
 class Program:

@@ -1,7 +1,5 @@
 """What native code touches: guest RAM and its own state, and nothing else."""
 
-import ctypes
-import mmap
 import subprocess
 import sys
 
@@ -11,10 +9,9 @@ from papvmm.engine.code_marks import CODE_REGION
 from papvmm.engine.exits import Breakpoint, BudgetSpent
 from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.state import CIA, DAR, GPR
-from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
-from tests.programs import CODE, DATA, NATIVE, NEVER, RAM, REGIONS, Program
+from papvmm.memory.guest_memory import CODE_LINE, PAGE
+from tests.programs import CODE, DATA, NATIVE, NEVER, RAM, REGIONS, GuardedMemory, Program
 
-PROT_NONE = 0
 LOADS = {"lbz": 1, "lhz": 2, "lwz": 4, "ld": 8, "lq": 16}
 STORES = {"stb": 1, "sth": 2, "stw": 4, "std": 8, "stq": 16}
 EDGES = sorted(
@@ -116,22 +113,6 @@ def test_code_and_stores_that_meet_across_a_page_are_never_stale():
     program.run(3000)
 
     assert program.gpr(3) == 5 + 16 * 13
-
-
-class GuardedMemory(GuestMemory):
-    """RAM between two pages that the host lets nobody read or write."""
-
-    def __init__(self, size):
-        outer = mmap.mmap(-1, size + 2 * PAGE)
-        base = ctypes.addressof(ctypes.c_char.from_buffer(outer))
-        for guard in (base, base + PAGE + size):
-            assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(guard), PAGE, PROT_NONE) == 0
-        self._mapping, self.size = outer, size
-        self.ram = memoryview(outer)[PAGE : PAGE + size]
-        self.host_address = base + PAGE
-        self.code = bytearray(size // CODE_LINE)
-        self._on_code_write = []
-        self._on_write = []
 
 
 def test_pages_beside_ram_are_never_touched():
