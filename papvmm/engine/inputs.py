@@ -5,11 +5,11 @@ from typing import Final
 from papvmm.bits import ones
 from papvmm.clock import count_at, ticks_at
 from papvmm.isa.interrupts import Interrupt, deliver
-from papvmm.isa.spec.sprmove import LARGE_DECREMENTER
 from papvmm.isa.state import (
     CIA,
     DEC_EXPIRY,
     EXTERNAL,
+    LARGE_DECREMENTER,
     LPCR,
     LPCR_LD,
     NOW,

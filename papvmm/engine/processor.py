@@ -10,6 +10,7 @@ from papvmm.engine.stops import FOREVER, Stop, StopReason
 from papvmm.engine.storage import GuestStorage
 from papvmm.engine.tracing import TRACING, is_traced, trace_causes
 from papvmm.isa.decode import decode
+from papvmm.isa.exit import Exit
 from papvmm.isa.interrupts import (
     PROGRAM_FP_ENABLED,
     PROGRAM_ILLEGAL,
@@ -19,7 +20,6 @@ from papvmm.isa.interrupts import (
     Interrupt,
     deliver,
 )
-from papvmm.isa.ir import Exit
 from papvmm.isa.msr import MSR_EE, MSR_PR
 from papvmm.isa.state import (
     CIA,

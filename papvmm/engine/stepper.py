@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 from papvmm.engine.python.handlers import careful_operation
 from papvmm.engine.storage import GuestStorage
 from papvmm.isa.decode import Decoded, decode
+from papvmm.isa.exit import Exit
 from papvmm.isa.instruction import Misaligned
-from papvmm.isa.ir import Exit, Template
+from papvmm.isa.ir import Template
 from papvmm.isa.msr import MSR_FE, MSR_PR, MSR_SF
 from papvmm.isa.softfloat.fpscr import FEX
 from papvmm.isa.softfloat.record import settle

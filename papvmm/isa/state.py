@@ -98,6 +98,8 @@ EXTERNAL: Final = CELLS["external"]
 LPCR: Final = CELLS["lpcr"]
 LPCR_LD: Final = 1 << 17
 """Large decrementer."""
+LARGE_DECREMENTER: Final = 56
+"""Bits of POWER9's decrementer while LPCR[LD] is one; 32 otherwise."""
 LPCR_AIL: Final = 3 << 23
 """Where interrupts go that are taken with translation on."""
 LPCR_ILE: Final = 1 << 25

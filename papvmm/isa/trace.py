@@ -9,16 +9,15 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from papvmm.bits import ones
+from papvmm.isa.exit import UNAVAILABLE, Exit
 from papvmm.isa.facilities import Facility, Unit
 from papvmm.isa.ir import (
-    UNAVAILABLE,
     Branch,
     BranchTo,
     Cia,
     CompareExchange,
     Const,
     End,
-    Exit,
     ExitIf,
     Get,
     Immediate,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from papvmm.bits import field
+from papvmm.isa.exit import UNAVAILABLE, Exit
 from papvmm.isa.facilities import Unit
-from papvmm.isa.ir import UNAVAILABLE, Exit
 
 
 @dataclass(frozen=True, slots=True)

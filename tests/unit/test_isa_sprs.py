@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from papvmm.isa.ir import Exit, Leave, Next
+from papvmm.isa.exit import Exit
+from papvmm.isa.ir import Leave, Next
 from papvmm.isa.spec import INSTRUCTIONS
 from papvmm.isa.spec.sprmove import READ, WRITE
 from papvmm.isa.sprs import SPRS, Access

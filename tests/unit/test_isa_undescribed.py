@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from papvmm.isa.ir import Exit
+from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_FP, MSR_VEC, MSR_VSX
 from papvmm.isa.undescribed import Unit, facility_of, undescribed
 

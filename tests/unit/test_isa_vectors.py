@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from papvmm.engine.exits import Breakpoint, PaprHcall
 from papvmm.isa.encode import assemble, encode
+from papvmm.isa.exit import UNAVAILABLE
 from papvmm.isa.interrupts import Interrupt
-from papvmm.isa.ir import UNAVAILABLE, ExitIf
+from papvmm.isa.ir import ExitIf
 from papvmm.isa.msr import MSR_FP, MSR_VEC, MSR_VSX
 from papvmm.isa.operands import Kind
 from papvmm.isa.spec import INSTRUCTIONS

@@ -17,7 +17,7 @@ from papvmm.engine.native.lower import (
 )
 from papvmm.engine.stops import Stop
 from papvmm.engine.tracing import TRACING
-from papvmm.isa.ir import Exit
+from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_FE, MSR_IR, MSR_LE, MSR_PR, MSR_SF
 from papvmm.isa.softfloat.fpscr import FEX
 from papvmm.isa.state import CIA, FPSCR, MSR

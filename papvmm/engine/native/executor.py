@@ -9,7 +9,7 @@ from papvmm.engine.native.inner import Inner
 from papvmm.engine.python.code_cache import CodeCache
 from papvmm.engine.python.executor import PythonExecutor
 from papvmm.engine.stops import Stop, StopReason
-from papvmm.isa.ir import Exit
+from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_IR, MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, STATE_SIZE, ArchState
 from papvmm.memory.guest_memory import GuestMemory

@@ -10,7 +10,8 @@ from papvmm.engine.lowering import Atom
 from papvmm.engine.native import layout
 from papvmm.engine.native.lower import CONVENTION, PARAMETERS, LlvmLowering, tail_call
 from papvmm.isa.binding import Slots, plan
-from papvmm.isa.ir import Const, Exit, Immediate, Op, Template
+from papvmm.isa.exit import Exit
+from papvmm.isa.ir import Const, Immediate, Op, Template
 from papvmm.isa.operands import Register
 from papvmm.isa.state import CIA, GPR, ZERO_GPR
 

@@ -13,12 +13,12 @@ from papvmm.bits import ones
 from papvmm.engine.lowering import Atom, Lowering
 from papvmm.engine.native import layout
 from papvmm.engine.stops import Stop
+from papvmm.isa.exit import Exit
 from papvmm.isa.ir import (
     COMPARISONS,
     Branch,
     BranchTo,
     CompareExchange,
-    Exit,
     ExitIf,
     Lanes,
     Leave,

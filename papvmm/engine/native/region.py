@@ -13,7 +13,8 @@ from papvmm.engine.lowering import Atom
 from papvmm.engine.native import layout
 from papvmm.engine.native.flow import Flow
 from papvmm.engine.native.lower import CONVENTION, PARAMETERS, LlvmLowering, tail_call
-from papvmm.isa.ir import Exit, Immediate
+from papvmm.isa.exit import Exit
+from papvmm.isa.ir import Immediate
 from papvmm.isa.operands import Operand, Register
 from papvmm.isa.state import CIA, GPR, ZERO_GPR, Cell
 from papvmm.memory.guest_memory import CODE_LINE, PAGE

@@ -1,19 +1,14 @@
 """Regions on their way: what the compiler is asked for, and what it answers."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from papvmm.engine.native.flow import explore
-from papvmm.engine.native.lower import PRELUDE
-from papvmm.engine.native.machine_code import MachineCode
-from papvmm.engine.native.region import Region
-from papvmm.memory.guest_memory import CODE_LINE, PAGE
+from papvmm.memory.guest_memory import CODE_LINE
 
 REGION: Final = "region"
-FUNCTION: Final = "region"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +49,6 @@ class Translated:
     def lines(self) -> frozenset[int]:
         """Return the lines of RAM that its instructions are on."""
         return frozenset(ra // CODE_LINE for ra in self.covered)
-
-
-def translate(request: bytes, compile_text: Callable[[str], MachineCode]) -> bytes:
-    """Translate a packed request, with a compiler, to a packed ``Translated``."""
-    page, mode, start, targets, avoided = json.loads(request[PAGE:])
-    flow = explore(page, mode, request[:PAGE], [start], frozenset(avoided))
-    if flow.dispatches and targets:
-        flow = explore(page, mode, request[:PAGE], [start, *targets], frozenset(avoided))
-    entries, offset, text = sorted(flow.entries), 0, b""
-    if entries:
-        code = compile_text(PRELUDE + Region(flow).text(FUNCTION))
-        offset, text = code.offsets[FUNCTION], code.text
-    header = json.dumps([entries, sorted(flow.code), offset]).encode()
-    return len(header).to_bytes(8, "little") + header + text
 
 
 def unpack(content: bytes) -> Translated:

@@ -8,7 +8,8 @@ from papvmm.engine.python.handlers import Operation, operation
 from papvmm.engine.python.traces import Step, Trace, compile_trace
 from papvmm.engine.stops import FOREVER, Stop, StopReason
 from papvmm.isa.decode import Decoded, decode
-from papvmm.isa.ir import Exit, Template
+from papvmm.isa.exit import Exit
+from papvmm.isa.ir import Template
 from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE, MSR_PR, MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, ArchState
 from papvmm.memory.guest_memory import GuestMemory

@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from papvmm.isa.exit import Exit
 from papvmm.isa.forms import x_form
 from papvmm.isa.instruction import Privilege, Section
-from papvmm.isa.ir import Exit
 from papvmm.isa.operands import RT
 from papvmm.isa.state import MMCR0
 from papvmm.isa.trace import Trace

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from papvmm.bits import ones
-from papvmm.isa.ir import Exit
+from papvmm.isa.exit import Exit
 from papvmm.isa.softfloat.fpscr import ENABLES, RN, XX
 from papvmm.isa.softfloat.record import KINDS
 from papvmm.isa.state import FP_A, FP_B, FP_C, FP_CC, FP_KIND, FPSCR

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Final
 
 from papvmm.bits import ones
+from papvmm.isa.exit import Exit
 from papvmm.isa.facilities import Unit
 from papvmm.isa.forms import x_form
 from papvmm.isa.instruction import Section, Storage
-from papvmm.isa.ir import Exit
 from papvmm.isa.operands import BF, BFA, BTF, DRM, FLM, FRB, FRT, L6, RM, U, W
 from papvmm.isa.softfloat.fpscr import (
     DRN,

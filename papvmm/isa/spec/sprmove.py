@@ -9,10 +9,10 @@ from typing import Final
 
 from papvmm.bits import ones
 from papvmm.clock import COUNTS, TICKS
+from papvmm.isa.exit import Exit
 from papvmm.isa.facilities import Facility
 from papvmm.isa.forms import x_form
 from papvmm.isa.instruction import Section
-from papvmm.isa.ir import Exit
 from papvmm.isa.operands import RS, RT, SPR, TBR
 from papvmm.isa.sprs import SPRS, Access, Spr, is_privileged
 from papvmm.isa.state import (
@@ -22,6 +22,7 @@ from papvmm.isa.state import (
     CTRL,
     DEC_EXPIRY,
     IC_OFFSET,
+    LARGE_DECREMENTER,
     LPCR,
     LPCR_LD,
     MMCR0,
@@ -50,9 +51,6 @@ RESERVED_NO_OPS: Final = range(808, 812)
 
 CONTEXT_SPRS: Final = frozenset(("DEC", "PID", "AMR", "IAMR"))
 """SPRs that govern interrupts or storage accesses, so that the engine must look again."""
-
-LARGE_DECREMENTER: Final = 56
-"""Bits of POWER9's decrementer while LPCR[LD] is one; 32 otherwise."""
 
 MMCR0_USER: Final = 0x8400_0080
 MMCR2_USER: Final = 0x4020_1008_0402_0000

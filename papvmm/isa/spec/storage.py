@@ -6,9 +6,9 @@ so ordering them takes nothing.
 
 from typing import Final
 
+from papvmm.isa.exit import Exit
 from papvmm.isa.forms import Form, x_form
 from papvmm.isa.instruction import Privilege, Section
-from papvmm.isa.ir import Exit
 from papvmm.isa.operands import L9, PRS
 from papvmm.isa.spec.fixedload import effective_address, sum_address
 from papvmm.isa.state import LPCR, LPCR_GTSE, LPCR_HR

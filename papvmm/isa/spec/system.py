@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from papvmm.isa.exit import Exit
 from papvmm.isa.facilities import Facility
 from papvmm.isa.forms import d_form, sc_form, scv_form, x_form
 from papvmm.isa.instruction import Privilege, Section
 from papvmm.isa.interrupts import AIL_OFFSETS, LPCR_AIL, LPCR_ILE, SRR1_CAUSES, Interrupt
-from papvmm.isa.ir import Exit
 from papvmm.isa.msr import (
     MSR_DR,
     MSR_EE,
