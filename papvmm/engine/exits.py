@@ -1,7 +1,7 @@
 """Why an engine handed control back to the machine: a closed union, handled with ``match``."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +40,8 @@ class Crash:
     cia: int
     why: str
 
+
+PAPR_HCALL: Final = PaprHcall()
+BUDGET_SPENT: Final = BudgetSpent()
 
 ExitReason: TypeAlias = PaprHcall | BudgetSpent | Breakpoint | NotBuilt | Crash

@@ -18,7 +18,11 @@ from papvmm.isa.state import (
     ArchState,
 )
 
-SMALL_DECREMENTER: Final = 32
+_SMALL: Final = ones(31)
+_LARGE: Final = ones(LARGE_DECREMENTER - 1)
+"""The highest value of the decrementer, whose sign bit is the exception."""
+_NOW, _LPCR = NOW.place, LPCR.place
+_DEC_EXPIRY, _TB_OFFSET = DEC_EXPIRY.place, TB_OFFSET.place
 
 
 def decrementer_due(state: ArchState) -> int:
@@ -27,13 +31,12 @@ def decrementer_due(state: ArchState) -> int:
     There is one while DEC, as wide as LPCR[LD] says, is negative: it is a level, not an event
     (Power ISA v3.0B, Book III, 7.4). The interrupt waits for MSR[EE]; a ceded vcpu wakes.
     """
-    now = state.read(NOW)
+    q = state.doublewords
+    now = q[_NOW]
     ticks = ticks_at(now)
-    width = LARGE_DECREMENTER if state.read(LPCR) & LPCR_LD else SMALL_DECREMENTER
-    left = state.read(DEC_EXPIRY) - state.read(TB_OFFSET) - ticks & ones(width)
-    if left >> (width - 1):
-        return now
-    return count_at(ticks + left + 1)
+    highest = _LARGE if q[_LPCR] & LPCR_LD else _SMALL
+    left = q[_DEC_EXPIRY] - q[_TB_OFFSET] - ticks & (highest << 1 | 1)
+    return now if left > highest else count_at(ticks + left + 1)
 
 
 def set_external(state: ArchState, *, pending: bool) -> None:

@@ -3,10 +3,17 @@
 from typing import Final, assert_never
 
 from papvmm.engine.executor import Executor
-from papvmm.engine.exits import Breakpoint, BudgetSpent, Crash, ExitReason, NotBuilt, PaprHcall
+from papvmm.engine.exits import (
+    BUDGET_SPENT,
+    PAPR_HCALL,
+    Breakpoint,
+    Crash,
+    ExitReason,
+    NotBuilt,
+)
 from papvmm.engine.inputs import decrementer_due
 from papvmm.engine.stepper import Stepper, is_fp_exception
-from papvmm.engine.stops import FOREVER, Stop, StopReason
+from papvmm.engine.stops import Stop, StopReason
 from papvmm.engine.storage import GuestStorage
 from papvmm.engine.tracing import TRACING, is_traced, trace_causes
 from papvmm.isa.decode import decode
@@ -31,7 +38,6 @@ from papvmm.isa.state import (
     NOW,
     SDAR,
     SIAR,
-    ArchState,
 )
 from papvmm.isa.undescribed import facility_of
 from papvmm.memory.guest_memory import GuestMemory
@@ -39,6 +45,10 @@ from papvmm.mmu.translate import NoPageTable, RealMode, StorageInterrupt, Transl
 
 FRUITLESS: Final = 16
 """Interrupts in a row, without an instruction completed in between, that a vcpu survives."""
+
+_CIA: Final = CIA.place
+_MSR: Final = MSR.place
+_NOW: Final = NOW.place
 
 FSCR_IC: Final = 0xFF << 56
 """FSCR bits 0:7: which facility was unavailable."""
@@ -71,6 +81,9 @@ class Processor:
         self, executor: Executor, memory: GuestMemory, translated: Translation | None = None
     ) -> None:
         self._executor: Final = executor
+        self.state: Final = executor.state
+        self.breakpoints: Final = executor.breakpoints
+        self._q: Final = self.state.doublewords
         self._storage: Final = GuestStorage(memory, RealMode(), translated or NoPageTable())
         self._stepper: Final = Stepper(executor.state, self._storage)
         self._fruitless = 0
@@ -79,72 +92,57 @@ class Processor:
         self._called = False
         """The last run ended with a hypercall, so nobody has stopped at CIA yet."""
 
-    @property
-    def state(self) -> ArchState:
-        """The registers."""
-        return self._executor.state
-
-    @property
-    def breakpoints(self) -> set[int]:
-        """Effective addresses to stop at."""
-        return self._executor.breakpoints
-
     def run(self, budget: int) -> ExitReason:
         """Complete ``budget`` instructions, delivering interrupts; see ``Engine``."""
-        state = self.state
-        passed = None if self._called else state.read(CIA)
+        q, breakpoints = self._q, self.breakpoints
+        passed = None if self._called else q[_CIA]
         self._called = False
-        end = state.read(NOW) + budget
         self._fruitless = 0
+        end = q[_NOW] + budget
         reason: ExitReason | None = None
         while reason is None:
-            cia = state.read(CIA)
-            left = end - state.read(NOW)
-            if cia in self.breakpoints and cia != passed:
+            if breakpoints and (cia := q[_CIA]) in breakpoints and cia != passed:
                 return Breakpoint(cia)
+            left = end - q[_NOW]
             if left <= 0:
-                return BudgetSpent()
+                return BUDGET_SPENT
             passed = None
-            if not self._take_pending():
-                reason = self._advance(left)
+            msr = q[_MSR]
+            if msr & MSR_EE:
+                free = self._take_pending()
+                if not free:
+                    continue
+                left = min(left, free)
+            reason = self._step() if msr & TRACING else self._handle(self._executor.run(left))
         return reason
 
-    def _take_pending(self) -> bool:
-        """Take an interrupt that waits for MSR[EE], if there is one and it may come."""
-        state = self.state
-        if not state.read(MSR) & MSR_EE:
-            return False
-        if state.read(EXTERNAL):
-            deliver(state, Interrupt.EXTERNAL, state.read(CIA))
-        elif decrementer_due(state) == state.read(NOW):
-            deliver(state, Interrupt.DECREMENTER, state.read(CIA))
-        else:
-            return False
-        return True
+    def _take_pending(self) -> int:
+        """Take an interrupt that waits for MSR[EE], which is on; or return when one may be due.
 
-    def _advance(self, left: int) -> ExitReason | None:
-        """Run until an interrupt may be due, or something else is to be seen to."""
+        That is in so many instructions, at least one; 0 says that an interrupt was taken.
+        """
         state = self.state
-        msr = state.read(MSR)
-        if msr & TRACING:
-            return self._step()
-        if msr & MSR_EE:
-            left = min(left, decrementer_due(state) - state.read(NOW))
-        return self._handle(self._executor.run(min(left, FOREVER)))
+        if state.read(EXTERNAL):
+            deliver(state, Interrupt.EXTERNAL, self._q[_CIA])
+            return 0
+        free = decrementer_due(state) - self._q[_NOW]
+        if not free:
+            deliver(state, Interrupt.DECREMENTER, self._q[_CIA])
+        return free
 
     def _handle(self, stop: StopReason) -> ExitReason | None:
         """Do what a stop asks for; return why the machine has to know, if it has."""
         match stop:
+            case Exit.HYPERCALL:
+                return self._hypercall()
+            case Stop.ODD | Exit.HELPER | Exit.ALIGNMENT:
+                return self._step()
             case Stop.BUDGET:
                 return None
             case Exit.CONTEXT:
                 return self._change_context()
-            case Stop.ODD | Exit.HELPER | Exit.ALIGNMENT:
-                return self._step()
             case Stop.BREAKPOINT:
                 return Breakpoint(self.state.read(CIA))
-            case Exit.HYPERCALL:
-                return self._hypercall()
             case Exit.NOT_BUILT:
                 return self._not_built()
             case Exit():
@@ -189,10 +187,10 @@ class Processor:
         The hypervisor gets that, too, and KVM gives a radix guest's kernel a privileged
         instruction interrupt in return; the ``sc`` is complete by then, and SRR0 past it.
         """
-        if self.state.read(MSR) & MSR_PR:
+        if self._q[_MSR] & MSR_PR:
             return self._interrupt(Interrupt.PROGRAM, PROGRAM_PRIVILEGED)
         self._called = True
-        return PaprHcall()
+        return PAPR_HCALL
 
     def _not_built(self) -> NotBuilt:
         cia = self.state.read(CIA)

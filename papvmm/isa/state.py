@@ -26,6 +26,11 @@ class Cell:
         """Bytes of storage for one element: one if it has up to eight bits, else eight."""
         return 8 if self.width > 8 else 1
 
+    @property
+    def place(self) -> int:
+        """Index of the first element, for those who read and write the buffer themselves."""
+        return self.offset // self.size
+
     def at(self, index: int) -> int:
         """Return the offset of one element in the state buffer."""
         return self.offset + self.size * index

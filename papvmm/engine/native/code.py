@@ -42,7 +42,8 @@ class NativeCode:
         self._shared: Final = private(layout.SHARED_SIZE)
         self.shared_address: Final = address_of(self._shared)
         self.marks_address: Final = address_of(memory.code)
-        self._breakpoints: frozenset[int] = frozenset()
+        self.breakpoints: frozenset[int] = frozenset()
+        """Where execution has to stop: see ``avoid``."""
         self._listed: mmap.mmap | None = None
         self.interpretation: Interpretation | None = None
         self.regions: Final = Regions(memory, workshop, self, pace)
@@ -89,12 +90,11 @@ class NativeCode:
 
     def avoid(self, breakpoints: set[int]) -> None:
         """Stop at these addresses from now on."""
-        if breakpoints != self._breakpoints:
-            changed = self._breakpoints ^ breakpoints
-            self._breakpoints = frozenset(breakpoints)
-            self._list_breakpoints()
-            for ra in changed:
-                self.drop(ra, 4)
+        changed = self.breakpoints ^ breakpoints
+        self.breakpoints = frozenset(breakpoints)
+        self._list_breakpoints()
+        for ra in changed:
+            self.drop(ra, 4)
 
     def drop(self, gpa: int, length: int) -> None:
         """Forget what was derived from these bytes, which have changed."""
@@ -142,7 +142,7 @@ class NativeCode:
 
     def has_breakpoint(self, page: int) -> bool:
         """Tell whether execution has to stop somewhere in a page."""
-        return any(ea // PAGE == page // PAGE for ea in self._breakpoints)
+        return any(ea // PAGE == page // PAGE for ea in self.breakpoints)
 
     def _offset(self, ra: int, mode: int) -> int:
         """Return where in the arena an op record is, in a new op page if need be."""
@@ -189,7 +189,7 @@ class NativeCode:
         self.announce()
 
     def _list_breakpoints(self) -> None:
-        listed = [*sorted(self._breakpoints), layout.NOWHERE]
+        listed = [*sorted(self.breakpoints), layout.NOWHERE]
         self._listed = private(_POINTER.size * len(listed))
         for number, ra in enumerate(listed):
             _POINTER.pack_into(self._listed, _POINTER.size * number, ra)

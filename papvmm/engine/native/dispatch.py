@@ -11,7 +11,6 @@ from papvmm.engine.native.lower import (
     CONVENTION,
     FILLER,
     FINDER,
-    PARAMETERS,
     LlvmText,
     tail_call,
 )
@@ -155,9 +154,10 @@ def _enter() -> str:
     text.line("%next = add i64 %number, 1")
     last = text.value(f"icmp eq i64 %next, {layout.TLB_ENTRIES}")
     text.line(f"br i1 {last}, label %{done}, label %{loop}\n{done}:")
-    text.line(f"call {CONVENTION} @lookup(ptr %cpu, ptr %ip, i64 %limit)\nret void")
+    left = text.read(layout.LEFT)
+    text.line(f"call {CONVENTION} @lookup(ptr %cpu, ptr null, i64 {left})\nret void")
     body = "\n".join(text.lines)
-    return f"define void @enter{PARAMETERS} #0 {{\n{body}\n}}\n"
+    return f"define void @enter(ptr %cpu) #0 {{\n{body}\n}}\n"
 
 
 def _lookup() -> Fragment:

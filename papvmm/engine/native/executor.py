@@ -14,18 +14,23 @@ from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_IR, MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, STATE_SIZE, ArchState
 from papvmm.memory.guest_memory import GuestMemory
 
-_CIA: Final = CIA.offset // 8
-_NOW: Final = NOW.offset // 8
-_MSR: Final = MSR.offset // 8
+_CIA: Final = CIA.place
+_NOW: Final = NOW.place
+_MSR: Final = MSR.place
+_TRANSLATING: Final = MSR_IR | MSR_DR
 _STOP, _LEFT, _DEADLINE, _PLANTED, _MODE, _ADMITS = (
     field // 8
     for field in (
         layout.STOP, layout.LEFT, layout.DEADLINE, layout.PLANTED, layout.MODE, layout.ADMITS,
     )
 )  # fmt: skip
-_INNER: Final = frozenset(Inner)
-_REASONS: Final[dict[int, StopReason]] = {**{e: e for e in Exit}, **{s: s for s in Stop}}
-_ENTER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+_REASONS: Final[dict[int, StopReason | None]] = {
+    **{e.value: e for e in Exit},
+    **{s.value: s for s in Stop},
+    **{i.value: None for i in Inner},
+}
+_BUDGET: Final = Stop.BUDGET
+_ENTER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 class NativeExecutor:
@@ -42,6 +47,7 @@ class NativeExecutor:
         self._q: Final = memoryview(self._vcpu)[: layout.FETCH_TLB].cast("Q")
         self.state: Final = ArchState(memoryview(self._vcpu)[:STATE_SIZE])
         self._python: Final = PythonExecutor(self.state, memory, cache)
+        self.breakpoints: Final = self._python.breakpoints
         self._enter: ctypes._FuncPointer | None = None
         self._next_sample = 0
         """The count at which to see again where execution is."""
@@ -55,28 +61,26 @@ class NativeExecutor:
         ):
             self._q[field // 8] = value
 
-    @property
-    def breakpoints(self) -> set[int]:
-        """Effective addresses to stop at."""
-        return self._python.breakpoints
-
     def run(self, budget: int) -> StopReason:
         """Run ``budget`` instructions, or to the first exit."""
         q = self._q
         msr, cia = q[_MSR], q[_CIA]
-        if msr & (MSR_IR | MSR_DR):
+        if msr & _TRANSLATING:
             return Stop.ODD
-        if not msr & MSR_SF or cia % 4 or not self._is_ready():
+        if not msr & MSR_SF or cia & 3 or not (self._enter or self._is_ready()):
             return self._run_in_python(budget)
         end = q[_NOW] + budget
-        self._code.avoid(self.breakpoints)
-        if cia in self.breakpoints:
+        breakpoints = self.breakpoints
+        if breakpoints != self._code.breakpoints:
+            self._code.avoid(breakpoints)
+        if cia in breakpoints:
             stop = self._run_in_python(1)
             if stop is not Stop.BUDGET or budget == 1:
                 return stop
-        q[_MODE], q[_ADMITS] = layout.mode_of(msr), msr & MSR_EE
+        q[_MODE] = layout.mode_of(msr)
+        q[_ADMITS] = msr & MSR_EE
         stop = self._run(end)
-        if stop is Stop.BUDGET and q[_CIA] in self.breakpoints:
+        if breakpoints and stop is Stop.BUDGET and q[_CIA] in breakpoints:
             return Stop.BREAKPOINT
         return stop
 
@@ -84,29 +88,33 @@ class NativeExecutor:
         """Run until NOW is ``end``, or to the first exit."""
         q, enter = self._q, self._enter
         assert enter is not None
-        while (now := q[_NOW]) != end:
-            if now >= self._next_sample:
-                self._sample()
-            part = min(end, self._next_sample)
+        now = q[_NOW]
+        while now != end:
+            part = end
+            if self._next_sample < end:
+                part = self._part(now, end)
             q[_DEADLINE] = part
-            enter(self._cpu, None, (part - now) * layout.UNIT)
+            q[_LEFT] = part - now << layout.UNIT_SHIFT
+            enter(self._cpu)
             if q[_PLANTED]:
                 self._code.restore(q[_PLANTED], q[_PLANTED + 1])
                 q[_PLANTED] = 0
-            q[_NOW] = part - q[_LEFT] // layout.UNIT
-            stop = q[_STOP]
-            if stop in _INNER:
-                if q[_NOW] != end and not self._code.make_room(q[_CIA]):
+            q[_NOW] = now = part - (q[_LEFT] >> layout.UNIT_SHIFT)
+            stop = _REASONS[q[_STOP]]
+            if stop is None:
+                if now != end and not self._code.make_room(q[_CIA]):
                     return Stop.ODD
-            elif stop != Stop.BUDGET:
-                return _REASONS[stop]
-        return Stop.BUDGET
+            elif stop is not _BUDGET:
+                return stop
+        return _BUDGET
 
-    def _sample(self) -> None:
-        """See where execution is, and what has been compiled."""
-        self._code.look_again()
+    def _part(self, now: int, end: int) -> int:
+        """Return where to stop before ``end``; see where execution is, if it is time for that."""
         q = self._q
-        self._next_sample = q[_NOW] + self._code.regions.sample(q[_CIA], q[_MODE])
+        if now >= self._next_sample:
+            self._code.look_again()
+            self._next_sample = now + self._code.regions.sample(q[_CIA], q[_MODE])
+        return min(end, self._next_sample)
 
     def _is_ready(self) -> bool:
         """Tell whether there is an interpreter."""

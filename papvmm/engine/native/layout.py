@@ -16,7 +16,7 @@ from papvmm.memory.guest_memory import CODE_LINE, PAGE
 STOP: Final = STATE_SIZE
 """Why native code stopped: an ``Exit``, a ``Stop`` or an ``Inner``."""
 LEFT: Final = STATE_SIZE + 8
-"""What was left of the budget when native code stopped, in bytes of op records."""
+"""What is left of the budget, in bytes of op records, when native code begins, and ends."""
 FLOOR: Final = STATE_SIZE + 16
 """Below this much left, branches go to ``approach``: ``STRETCH``."""
 DEADLINE: Final = STATE_SIZE + 24

@@ -35,7 +35,8 @@ def _never(*_: object) -> int:
     raise AssertionError("longer than any budget")
 
 
-NO_TRACE: Final = Trace(_never, FOREVER + 1, frozenset())
+NO_TRACE: Final = Trace(_never, 1 << 100, frozenset())
+"""Longer than any budget."""
 """Stands for code that is not worth a trace, or has a breakpoint in it."""
 
 
