@@ -1,6 +1,7 @@
 """The layer that all engines share: interrupts, the decrementer, breakpoints, odd instructions."""
 
-from typing import Final, assert_never
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, assert_never
 
 from papvmm.engine.executor import Executor
 from papvmm.engine.exits import (
@@ -9,14 +10,9 @@ from papvmm.engine.exits import (
     Breakpoint,
     Crash,
     ExitReason,
-    NotBuilt,
 )
 from papvmm.engine.inputs import decrementer_due
-from papvmm.engine.stepper import Stepper, is_fp_exception
 from papvmm.engine.stops import Stop, StopReason
-from papvmm.engine.storage import GuestStorage
-from papvmm.engine.tracing import TRACING, is_traced, trace_causes
-from papvmm.isa.decode import decode
 from papvmm.isa.exit import Exit
 from papvmm.isa.interrupts import (
     PROGRAM_FP_ENABLED,
@@ -26,8 +22,9 @@ from papvmm.isa.interrupts import (
     PROGRAM_TRAP,
     Interrupt,
     deliver,
+    is_fp_exception,
 )
-from papvmm.isa.msr import MSR_EE, MSR_PR
+from papvmm.isa.msr import MSR_EE, MSR_PR, TRACING
 from papvmm.isa.state import (
     CIA,
     DAR,
@@ -39,9 +36,11 @@ from papvmm.isa.state import (
     SDAR,
     SIAR,
 )
-from papvmm.isa.undescribed import facility_of
 from papvmm.memory.guest_memory import GuestMemory
-from papvmm.mmu.translate import NoPageTable, RealMode, StorageInterrupt, Translation
+from papvmm.mmu.translate import NoPageTable, StorageInterrupt, Translation
+
+if TYPE_CHECKING:
+    from papvmm.engine.stepper import Stepper
 
 FRUITLESS: Final = 16
 """Interrupts in a row, without an instruction completed in between, that a vcpu survives."""
@@ -65,15 +64,6 @@ INTERRUPTS: Final = {
 """The interrupts that need nothing but SRR1 bits."""
 
 
-def what(word: int) -> str:
-    """Name an instruction that is not built."""
-    decoded = decode(word)
-    if decoded is not None:
-        return decoded.instruction.mnemonic
-    unit = facility_of(word)
-    return f"{unit.name.lower() if unit else 'unknown'} instruction"
-
-
 class Processor:
     """An ``Engine``: an executor for the ordinary instructions, and all the rest."""
 
@@ -84,13 +74,20 @@ class Processor:
         self.state: Final = executor.state
         self.breakpoints: Final = executor.breakpoints
         self._q: Final = self.state.doublewords
-        self._storage: Final = GuestStorage(memory, RealMode(), translated or NoPageTable())
-        self._stepper: Final = Stepper(executor.state, self._storage)
+        self._memory: Final = memory
+        self._translated: Final = translated or NoPageTable()
         self._fruitless = 0
         self._interrupted_at = -1
         """Interrupts since an instruction was completed in this run, and NOW at the latest."""
         self._called = False
         """The last run ended with a hypercall, so nobody has stopped at CIA yet."""
+
+    @cached_property
+    def _stepper(self) -> "Stepper":
+        """What executes odd instructions."""
+        from papvmm.engine.stepper import Stepper  # noqa: PLC0415 - plain guests need none
+
+        return Stepper(self.state, self._memory, self._translated)
 
     def run(self, budget: int) -> ExitReason:
         """Complete ``budget`` instructions, delivering interrupts; see ``Engine``."""
@@ -144,7 +141,7 @@ class Processor:
             case Stop.BREAKPOINT:
                 return Breakpoint(self.state.read(CIA))
             case Exit.NOT_BUILT:
-                return self._not_built()
+                return self._stepper.not_built()
             case Exit():
                 return self._exception(stop)
             case _:
@@ -167,18 +164,17 @@ class Processor:
     def _step(self) -> ExitReason | None:
         """Execute the instruction at CIA; follow it by a trace interrupt if MSR asks for one."""
         state = self.state
-        msr, cia = state.read(MSR), state.read(CIA)
+        cia = state.read(CIA)
         try:
-            exit_, met = self._stepper.step()
+            exit_, traced = self._stepper.step()
         except StorageInterrupt as interrupt:
             return self._storage_interrupt(interrupt)
         reason = None if exit_ is None else self._handle(exit_)
-        if exit_ in (None, Exit.CONTEXT) and met is not None and is_traced(*met, msr):
-            touched = self._storage.touched
+        if exit_ in (None, Exit.CONTEXT) and traced is not None:
             state.write(SIAR, cia)
-            if touched is not None:
-                state.write(SDAR, touched.ea)
-            deliver(state, Interrupt.TRACE, state.read(CIA), trace_causes(touched))
+            if traced.touched is not None:
+                state.write(SDAR, traced.touched.ea)
+            deliver(state, Interrupt.TRACE, state.read(CIA), traced.causes)
         return reason
 
     def _hypercall(self) -> ExitReason | None:
@@ -191,12 +187,6 @@ class Processor:
             return self._interrupt(Interrupt.PROGRAM, PROGRAM_PRIVILEGED)
         self._called = True
         return PAPR_HCALL
-
-    def _not_built(self) -> NotBuilt:
-        cia = self.state.read(CIA)
-        self._storage.enter(self.state.read(MSR))
-        word = self._storage.fetch(cia)
-        return NotBuilt(cia, word, what(word))
 
     def _storage_interrupt(self, fault: StorageInterrupt) -> ExitReason | None:
         if fault.sets_dar:

@@ -1,33 +1,39 @@
 """The trace facility: which instructions end in a trace interrupt (Book III, 6.5.15)."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from papvmm.engine.storage import Touch
 from papvmm.isa.decode import Decoded
 from papvmm.isa.interrupts import TRACED, TRACED_LOAD, TRACED_STORE
 from papvmm.isa.ir import Branch, BranchTo, Template
-from papvmm.isa.msr import MSR_BE, MSR_SE
+from papvmm.isa.msr import MSR_BE, MSR_SE, TRACING
 from papvmm.mmu.translate import Access
 
-TRACING: Final = MSR_SE | MSR_BE
 NEVER_TRACED: Final = ("sc", "rfid", "rfscv")
 """An interrupt of its own; returns, where the MSR they bring decides about the next one."""
 
 
-def is_traced(decoded: Decoded, template: Template, msr: int) -> bool:
-    """Tell whether an instruction that completed under this MSR ends in a trace interrupt."""
-    if decoded.instruction.mnemonic in NEVER_TRACED:
-        return False
+class Traced(NamedTuple):
+    """What a trace interrupt tells: SRR1 bits, and where data was accessed, if any was."""
+
+    causes: int
+    touched: Touch | None
+
+
+def traced(decoded: Decoded, template: Template, msr: int, touched: Touch | None) -> Traced | None:
+    """Return what the trace interrupt after an instruction tells; None if there is none.
+
+    The instruction has completed under this MSR, and accessed this first.
+    """
+    if not msr & TRACING or decoded.instruction.mnemonic in NEVER_TRACED:
+        return None
     is_branch = isinstance(template.end, Branch | BranchTo)
-    return bool(msr & MSR_SE) or (is_branch and bool(msr & MSR_BE))
-
-
-def trace_causes(touched: Touch | None) -> int:
-    """Return the SRR1 bits of a trace interrupt."""
+    if not (msr & MSR_SE or (is_branch and msr & MSR_BE)):
+        return None
     match touched:
         case Touch(Access.STORE):
-            return TRACED | TRACED_STORE
+            return Traced(TRACED | TRACED_STORE, touched)
         case Touch():
-            return TRACED | TRACED_LOAD
+            return Traced(TRACED | TRACED_LOAD, touched)
         case None:
-            return TRACED
+            return Traced(TRACED, None)

@@ -6,8 +6,9 @@ Hypervisor interrupts are not here: a guest never sees one.
 from enum import IntEnum
 from typing import Final
 
-from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE, MSR_ME, MSR_SF
-from papvmm.isa.state import CIA, LPCR, MSR, SRR0, SRR1, ArchState
+from papvmm.isa.msr import MSR_DR, MSR_FE, MSR_IR, MSR_LE, MSR_ME, MSR_SF
+from papvmm.isa.softfloat.fpscr import FEX
+from papvmm.isa.state import CIA, FPSCR, LPCR, MSR, SRR0, SRR1, ArchState
 
 
 class Interrupt(IntEnum):
@@ -54,6 +55,11 @@ LPCR_AIL: Final = 0x0180_0000
 
 AIL_OFFSETS: Final = {0x0100_0000: 0x1_8000, 0x0180_0000: 0xC000_0000_0000_4000}
 NEVER_RELOCATED: Final = (Interrupt.SYSTEM_RESET, Interrupt.MACHINE_CHECK)
+
+
+def is_fp_exception(state: ArchState) -> bool:
+    """Tell whether an enabled floating-point exception is there and is to be an interrupt."""
+    return bool(state.read(MSR) & MSR_FE and state.read(FPSCR) & FEX)
 
 
 def deliver(state: ArchState, interrupt: Interrupt, srr0: int, causes: int = 0) -> None:

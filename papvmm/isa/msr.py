@@ -25,6 +25,7 @@ MSR_DR: Final = 1 << 4
 MSR_PMM: Final = 1 << 2
 MSR_FE: Final = MSR_FE0 | MSR_FE1
 """Enabled floating-point exceptions are interrupts; of which mode, makes no difference here."""
+TRACING: Final = MSR_SE | MSR_BE
 MSR_RI: Final = 1 << 1
 MSR_LE: Final = 1 << 0
 

@@ -15,9 +15,8 @@ from papvmm.engine.native.lower import (
     tail_call,
 )
 from papvmm.engine.stops import Stop
-from papvmm.engine.tracing import TRACING
 from papvmm.isa.exit import Exit
-from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_FE, MSR_IR, MSR_LE, MSR_PR, MSR_SF
+from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_FE, MSR_IR, MSR_LE, MSR_PR, MSR_SF, TRACING
 from papvmm.isa.softfloat.fpscr import FEX
 from papvmm.isa.state import CIA, FPSCR, MSR
 from papvmm.memory.guest_memory import PAGE
