@@ -27,6 +27,7 @@ NATIVE = "native"
 """Instead of a threshold of heat: the native engine."""
 REGIONS = "regions"
 """The native engine, all code being hot."""
+ALL_IS_HOT = Pace(hot=1, short=100, long=100, looked_up=1)
 NEVER = 1 << 60
 """A threshold of heat that no code reaches: all is interpreted."""
 
@@ -42,7 +43,9 @@ default_heat = HOT
 
 
 def executor(memory, hot, traces=TRACES):
-    """An executor that is the only one of its guest."""
+    """An executor that is the only one of its guest; ``hot`` may make it."""
+    if callable(hot):
+        return hot(memory)
     cache = CodeCache(memory, limit=traces)
     if hot not in (NATIVE, REGIONS):
         return PythonExecutor(ArchState(), memory, cache, hot=hot)
@@ -50,8 +53,14 @@ def executor(memory, hot, traces=TRACES):
     workshop = Workshop(CompilerProcess(None, waits=True), store)
     if hot is REGIONS:
         workshop = Workshop(CompilerHere(), KeptInterpreter(store))
-    pace = Pace(hot=1, short=100, long=100, looked_up=1) if hot is REGIONS else USUAL_PACE
-    return NativeExecutor(memory, NativeCode(memory, workshop, pace), cache)
+    pace = ALL_IS_HOT if hot is REGIONS else USUAL_PACE
+    return native_executor(memory, workshop, pace, cache)
+
+
+def native_executor(memory, workshop, pace=ALL_IS_HOT, cache=None):
+    """A native executor that is the only one of its guest."""
+    code = NativeCode(memory, workshop, pace)
+    return NativeExecutor(memory, code, cache or CodeCache(memory))
 
 
 class CompilerHere:

@@ -1,4 +1,7 @@
-"""The compiler: a process of its own, as LLVM takes its time and a lot of memory.
+"""The compiler: processes of their own, as LLVM takes its time and a lot of memory.
+
+One does what the guest waits for. The whole interpreter is made by another one, which has what
+processor time is left over.
 
 Both directions carry frames: lengths, then byte strings. A request is a job's kind, name and
 content; a reply, in the order of the requests, is an error and a content, one of them empty.
@@ -14,8 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from struct import Struct
 from typing import Final, TypeAlias
 
-from papvmm.engine.native.workshop import Finished, Job
+from papvmm.engine.native.workshop import INTERPRETER, Finished, Job
 
+MODULE: Final = "papvmm.machine.compiling"
+LEFT_OVER: Final = 19
+"""Niceness of what nobody waits for."""
 REQUEST: Final = Struct("<III")
 REPLY: Final = Struct("<II")
 CHUNK: Final = 1 << 16
@@ -27,83 +33,66 @@ Tell: TypeAlias = Callable[[str], None]
 """Says a line to people."""
 
 
-class CompilerProcess:
-    """A ``Compiler`` that starts its process for the first job.
+class Worker:
+    """A process that does jobs one after another; its niceness is on top of our own."""
 
-    With ``waits``, ``finished`` waits for all jobs: for tests and measurements. ``tell`` gets
-    a line for people if the first job takes long, or if there is no compiler. The process
-    keeps the results for the next time, as a guest may end before they are ready.
-    """
-
-    def __init__(self, tell: Tell | None, *, waits: bool = False) -> None:
-        self._tell: Final = tell
-        self._waits: Final = waits
-        self._pending: Final[deque[Job]] = deque()
+    def __init__(self, niceness: int = 0) -> None:
+        self.pending: Final[deque[Job]] = deque()
+        self.why_lost = ""
+        """Why it does nothing more, if that is so."""
         self._received: Final = bytearray()
         self._process: subprocess.Popen[bytes] | None = None
-        self._is_lost = False
-        self._started = 0.0
-        self._told = False
-
-    def submit(self, job: Job) -> None:
-        """Take a job on."""
-        self._pending.append(job)
-        if self._process is None and not self._is_lost:
-            self._start()
-        parts = (job.kind.encode(), job.name.encode(), job.request)
-        self._send(REQUEST.pack(*map(len, parts)) + b"".join(parts))
-
-    def finished(self) -> Sequence[Finished]:
-        """Return the jobs finished since the last call."""
-        done: list[Finished] = []
-        if self._pending:
-            self._receive()
-            done.extend(self._replies())
-            while self._waits and self._pending and not self._is_lost:
-                time.sleep(0.001)
-                self._receive()
-                done.extend(self._replies())
-            if self._is_lost:
-                done += [Finished(job, None) for job in self._pending]
-                self._pending.clear()
-            self._mention_delay()
-        return done
-
-    def _start(self) -> None:
-        self._started = time.monotonic()
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "papvmm.machine.compiling"],
+                [sys.executable, "-m", MODULE, str(niceness)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
             )
         except OSError as error:
-            self._lose(str(error))
+            self.why_lost = str(error)
             return
         self._process = process
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
         weakref.finalize(self, _end, process)
 
-    def _send(self, frame: bytes) -> None:
-        if self._process is not None and not self._is_lost:
+    def submit(self, job: Job) -> None:
+        """Take a job on."""
+        self.pending.append(job)
+        parts = (job.kind.encode(), job.name.encode(), job.request)
+        if self._process is not None and not self.why_lost:
             assert self._process.stdin is not None
             try:
-                self._process.stdin.write(frame)
+                self._process.stdin.write(REQUEST.pack(*map(len, parts)) + b"".join(parts))
             except OSError as error:
-                self._lose(str(error))
+                self.why_lost = str(error)
+
+    def finished(self) -> Iterator[Finished]:
+        """Yield the jobs finished since the last time; all of them if no more will be."""
+        if self.pending:
+            self._receive()
+            yield from self._replies()
+        if self.why_lost:
+            yield from [Finished(job, None) for job in self.pending]
+            self.pending.clear()
+
+    def dismiss(self) -> None:
+        """Let the process end when it has done its jobs."""
+        if self._process is not None and self._process.poll() is None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
 
     def _receive(self) -> None:
         """Read what the process has written so far."""
         process = self._process
-        if process is None or self._is_lost:
+        if process is None or self.why_lost:
             return
         assert process.stdout is not None
         while (chunk := process.stdout.read(CHUNK)) is not None:
             if not chunk:
-                self._lose("its process ended")
+                self.why_lost = "its process ended"
                 return
             self._received.extend(chunk)
 
@@ -118,20 +107,60 @@ class CompilerProcess:
             reason = received[REPLY.size : REPLY.size + failure].decode()
             result = None if reason else bytes(received[end - content : end])
             del received[:end]
-            if reason:
-                self._lose(reason)
-            yield Finished(self._pending.popleft(), result)
+            self.why_lost = self.why_lost or reason
+            yield Finished(self.pending.popleft(), result)
 
-    def _mention_delay(self) -> None:
-        if self._pending and not self._told and time.monotonic() - self._started > WORTH_A_WORD:
-            self._told = True
+
+class CompilerProcess:
+    """A ``Compiler`` that starts its processes for their first jobs.
+
+    With ``waits``, ``finished`` waits for all jobs: for tests and measurements. ``tell`` gets
+    a line for people if the first job takes long, or if there is no compiler. The processes
+    keep the results for the next time, as a guest may end before they are ready.
+    """
+
+    def __init__(self, tell: Tell | None, *, waits: bool = False) -> None:
+        self._tell: Final = tell
+        self._waits: Final = waits
+        self._prompt: Worker | None = None
+        self._whole: Worker | None = None
+        self._started = 0.0
+        self._has_finished = False
+        self._told_delay = False
+        self._told_loss = False
+
+    def submit(self, job: Job) -> None:
+        """Take a job on."""
+        self._started = self._started or time.monotonic()
+        if job == INTERPRETER:
+            self._whole = self._whole or Worker(LEFT_OVER)
+            self._whole.submit(job)
+            self._whole.dismiss()
+        else:
+            self._prompt = self._prompt or Worker()
+            self._prompt.submit(job)
+
+    def finished(self) -> Sequence[Finished]:
+        """Return the jobs finished since the last call."""
+        workers = [worker for worker in (self._prompt, self._whole) if worker is not None]
+        done = [one for worker in workers for one in worker.finished()]
+        while self._waits and any(worker.pending for worker in workers):
+            time.sleep(0.001)
+            done += [one for worker in workers for one in worker.finished()]
+        self._has_finished |= bool(done)
+        self._mention(workers)
+        return done
+
+    def _mention(self, workers: Sequence[Worker]) -> None:
+        """Say what people should know, once."""
+        lost = [worker.why_lost for worker in workers if worker.why_lost]
+        if lost and not self._told_loss:
+            self._told_loss = True
+            self._say(f"nothing more is compiled, and the guest runs on without: {lost[0]}")
+        waiting = not self._has_finished and any(worker.pending for worker in workers)
+        if waiting and not self._told_delay and time.monotonic() - self._started > WORTH_A_WORD:
+            self._told_delay = True
             self._say("compiling the native engine; until then the Python engine runs the guest")
-
-    def _lose(self, why: str) -> None:
-        """Give up compiling, and say so."""
-        if not self._is_lost:
-            self._is_lost = True
-            self._say(f"nothing more is compiled, and the guest runs on without: {why}")
 
     def _say(self, line: str) -> None:
         if self._tell is not None:

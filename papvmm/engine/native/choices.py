@@ -6,7 +6,7 @@ which other bits select an entry there, the numbers of two handlings: for privil
 problem state.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import reduce
 from operator import or_
 from struct import Struct
@@ -45,14 +45,18 @@ class _Node(NamedTuple):
     mask: int
 
 
-def tables(handled: Callable[[int], Handled]) -> Tables:
-    """Return the tables, given what handles an instruction word: (0, 0) what is none."""
+def tables(instructions: Set[Instruction], handled: Callable[[int], Handled]) -> Tables:
+    """Return the tables, given what handles the words of some instructions.
+
+    Those of others, and of none, have (0, 0).
+    """
     opcodes: list[tuple[int, int]] = []
     choices: list[int] = []
     nodes: dict[_Node, int] = {}
     rows = _Rows()
     for opcode in range(64):
-        found = [one for matches in TABLE[opcode].values() for one in matches.values()]
+        known = [one for matches in TABLE[opcode].values() for one in matches.values()]
+        found = [one for one in known if one in instructions]
         low = (_selecting(found) & ones(LOW)).bit_length()
         opcodes.append((len(choices), ones(low)))
         for bits in range(1 << low):

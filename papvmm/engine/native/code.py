@@ -7,18 +7,22 @@ again when the bytes it was decoded from are written.
 
 import ctypes
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Final
 
 from papvmm.engine.native import layout
 from papvmm.engine.native.interpretation import Interpretation, interpretation
+from papvmm.engine.native.region_job import REGION
 from papvmm.engine.native.regions import Pace, Regions
-from papvmm.engine.native.workshop import INTERPRETER, Workshop
+from papvmm.engine.native.starter import part
+from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job, Workshop
 from papvmm.memory.guest_memory import PAGE, GuestMemory
 
 OP_PAGES: Final = 1024
 """Op pages at a time; when there are more, all go."""
+STARTERS: Final = 4
+"""As many are asked for, one after another, before the whole interpreter is there."""
 USUAL_PACE: Final = Pace()
 _POINTER: Final = Struct("<Q")
 _HOME: Final = Struct("<QQ")
@@ -32,6 +36,7 @@ class NativeCode:
     """Op pages of one guest; ``interpretation`` is None until there is an interpreter."""
 
     def __init__(self, memory: GuestMemory, workshop: Workshop, pace: Pace = USUAL_PACE) -> None:
+        self._memory: Final = memory
         self._workshop: Final = workshop
         self.ram_size: Final = memory.size & layout.PAGE_MASK
         """Native code keeps to whole pages of RAM."""
@@ -53,23 +58,47 @@ class NativeCode:
         self._list_breakpoints()
         self.announce()
         memory.on_code_write(self.drop)
+        self.on_interpreter: Final[list[Callable[[Interpretation], None]]] = []
+        """Called when there is a new interpreter: the old one is not to be used any more."""
+        self._request = b""
+        self._starters = 0
+        """What a starter was asked for with, and how many were."""
+        self._is_asked = False
+        self._is_whole = False
+        """Whether a starter is being made, and whether the interpreter in use is none."""
         kept = workshop.store.load(INTERPRETER.name)
         if kept:
-            self._begin(kept[-1])
+            self._begin(kept[-1], is_whole=True)
         else:
             workshop.compiler.submit(INTERPRETER)
 
     def look_again(self) -> None:
         """Take in what has been compiled."""
         for job, content in self._workshop.compiler.finished():
-            if job != INTERPRETER:
+            if job.kind == REGION:
                 self.regions.take(job, content)
             elif content is not None:
-                self._begin(content)
+                self._begin(content, is_whole=job == INTERPRETER)
 
-    def _begin(self, content: bytes) -> None:
-        """Use an interpreter."""
-        self.interpretation = interpretation(content)
+    def ask_for(self, ra: int, mode: int) -> None:
+        """Have a starter made, until there is the whole interpreter, for some code, too."""
+        may_ask = not (self._is_whole or self._is_asked) and self._starters < STARTERS
+        if may_ask and ra < self.ram_size:
+            self._request += part(self._memory, ra, mode)
+            self._starters += 1
+            self._is_asked = True
+            self._workshop.compiler.submit(Job(STARTER, "", self._request))
+
+    def _begin(self, content: bytes, *, is_whole: bool) -> None:
+        """Use an interpreter from now on: one better than that in use so far."""
+        if self._is_whole:
+            return
+        self._is_whole, self._is_asked = is_whole, False
+        self.interpretation = latest = interpretation(content)
+        for listener in self.on_interpreter:
+            listener(latest)
+        self._forget_pages()
+        self.regions.enter_again()
 
     def announce(self) -> None:
         """Have the TLBs of all vcpus flushed before they run: something new is to be noticed."""
@@ -181,6 +210,9 @@ class NativeCode:
     def _forget(self) -> None:
         """Let go of all op pages, and the regions in them."""
         self.regions.forget()
+        self._forget_pages()
+
+    def _forget_pages(self) -> None:
         (end,) = _POINTER.unpack_from(self._shared, layout.FRESH)
         for start in range(self._first - self._base, end - self._base, layout.STRIDE):
             page, mode = _HOME.unpack_from(self._arena, start + layout.HOME)

@@ -24,7 +24,7 @@ from papvmm.mmu.translate import REAL_MODE_BITS
 
 FUNCTIONS: Final = (
     "enter", "lookup", "interpret", "context", "approach", "decode", "decode_me", "new_page",
-    "next_page", "budget_end", "breakpoint", "odd", "fill_load", "fill_store",
+    "next_page", "budget_end", "breakpoint", "odd", "missing", "fill_load", "fill_store",
 )  # fmt: skip
 PAGE_SHIFT: Final = PAGE.bit_length() - 1
 ELSEWHERE: Final = DERIVED & ~CODE_NATIVE
@@ -127,6 +127,7 @@ def dispatch() -> str:
         "budget_end": Stop.BUDGET,
         "breakpoint": Stop.BREAKPOINT,
         "odd": Stop.ODD,
+        "missing": Inner.MISSING,
     }
     for name, reason in stops.items():
         named[name] = Fragment()

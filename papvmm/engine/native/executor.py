@@ -6,6 +6,7 @@ from typing import Final
 from papvmm.engine.native import layout
 from papvmm.engine.native.code import NativeCode, address_of, private
 from papvmm.engine.native.inner import Inner
+from papvmm.engine.native.interpretation import Interpretation
 from papvmm.engine.python.code_cache import CodeCache
 from papvmm.engine.python.executor import PythonExecutor
 from papvmm.engine.stops import Stop, StopReason
@@ -29,6 +30,10 @@ _REASONS: Final[dict[int, StopReason | None]] = {
     **{s.value: s for s in Stop},
     **{i.value: None for i in Inner},
 }
+SETTLING: Final = 64
+"""Instructions after which code shows what it needs."""
+MEANWHILE: Final = 10_000
+"""Instructions that the Python engine runs where a starter has no handler."""
 _BUDGET: Final = Stop.BUDGET
 _ENTER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -37,7 +42,7 @@ class NativeExecutor:
     """Runs one vcpu on guest RAM. See ``Executor``.
 
     What native code has no mode for is run by the Python engine, and so is everything until
-    there is an interpreter.
+    there is an interpreter. The first one may be a starter, which another one replaces.
     """
 
     def __init__(self, memory: GuestMemory, code: NativeCode, cache: CodeCache) -> None:
@@ -49,6 +54,7 @@ class NativeExecutor:
         self._python: Final = PythonExecutor(self.state, memory, cache)
         self.breakpoints: Final = self._python.breakpoints
         self._enter: ctypes._FuncPointer | None = None
+        self._settling = SETTLING
         self._next_sample = 0
         """The count at which to see again where execution is."""
         for field, value in (
@@ -60,6 +66,9 @@ class NativeExecutor:
             (layout.SHARED, code.shared_address),
         ):
             self._q[field // 8] = value
+        code.on_interpreter.append(self._use)
+        if code.interpretation is not None:
+            self._use(code.interpretation)
 
     def run(self, budget: int) -> StopReason:
         """Run ``budget`` instructions, or to the first exit."""
@@ -67,8 +76,10 @@ class NativeExecutor:
         msr, cia = q[_MSR], q[_CIA]
         if msr & _TRANSLATING:
             return Stop.ODD
-        if not msr & MSR_SF or cia & 3 or not (self._enter or self._is_ready()):
+        if not msr & MSR_SF or cia & 3:
             return self._run_in_python(budget)
+        if not (self._enter or self._is_ready()):
+            return self._run_meanwhile(budget)
         end = q[_NOW] + budget
         breakpoints = self.breakpoints
         if breakpoints != self._code.breakpoints:
@@ -86,8 +97,7 @@ class NativeExecutor:
 
     def _run(self, end: int) -> StopReason:
         """Run until NOW is ``end``, or to the first exit."""
-        q, enter = self._q, self._enter
-        assert enter is not None
+        q = self._q
         now = q[_NOW]
         while now != end:
             part = end
@@ -95,15 +105,18 @@ class NativeExecutor:
                 part = self._part(now, end)
             q[_DEADLINE] = part
             q[_LEFT] = part - now << layout.UNIT_SHIFT
-            enter(self._cpu)
+            assert self._enter is not None
+            self._enter(self._cpu)
             if q[_PLANTED]:
                 self._code.restore(q[_PLANTED], q[_PLANTED + 1])
                 q[_PLANTED] = 0
             q[_NOW] = now = part - (q[_LEFT] >> layout.UNIT_SHIFT)
             stop = _REASONS[q[_STOP]]
             if stop is None:
-                if now != end and not self._code.make_room(q[_CIA]):
-                    return Stop.ODD
+                stop = self._go_on(end)
+                if stop is not _BUDGET:
+                    return stop
+                now = q[_NOW]
             elif stop is not _BUDGET:
                 return stop
         return _BUDGET
@@ -116,23 +129,46 @@ class NativeExecutor:
             self._next_sample = now + self._code.regions.sample(q[_CIA], q[_MODE])
         return min(end, self._next_sample)
 
+    def _go_on(self, end: int) -> StopReason:
+        """Do what native code stopped for, so that it can go on; or return why it can't."""
+        q = self._q
+        left = end - q[_NOW]
+        if q[_STOP] == Inner.MISSING:
+            return self._run_meanwhile(min(left, MEANWHILE))
+        return Stop.ODD if left and not self._code.make_room(q[_CIA]) else _BUDGET
+
     def _is_ready(self) -> bool:
         """Tell whether there is an interpreter."""
-        if self._enter is None:
-            self._code.look_again()
-            interpretation = self._code.interpretation
-            if interpretation is None:
-                return False
-            self._enter = _ENTER(interpretation.address("enter"))
-            for field, name in (
-                (layout.LOOKUP, "lookup"),
-                (layout.CONTEXT, "context"),
-                (layout.INTERPRET, "interpret"),
-                (layout.FILL_LOAD, "fill_load"),
-                (layout.FILL_STORE, "fill_store"),
-            ):
-                self._q[field // 8] = interpretation.address(name)
-        return True
+        self._code.look_again()
+        return self._enter is not None
+
+    def _use(self, interpretation: Interpretation) -> None:
+        """Use an interpreter from now on."""
+        self._enter = _ENTER(interpretation.address("enter"))
+        for field, name in (
+            (layout.LOOKUP, "lookup"),
+            (layout.CONTEXT, "context"),
+            (layout.INTERPRET, "interpret"),
+            (layout.FILL_LOAD, "fill_load"),
+            (layout.FILL_STORE, "fill_store"),
+        ):
+            self._q[field // 8] = interpretation.address(name)
+
+    def _run_meanwhile(self, budget: int) -> StopReason:
+        """Let the Python engine run, as long as there is no handler for what comes next.
+
+        An image may begin by changing its byte order: what is asked for is what comes then.
+        """
+        q = self._q
+        if self._settling > 0:
+            first, now = min(budget, self._settling), q[_NOW]
+            stop = self._run_in_python(first)
+            self._settling -= q[_NOW] - now
+            if stop is not Stop.BUDGET or first == budget:
+                return stop
+            budget -= first
+        self._code.ask_for(q[_CIA], layout.mode_of(q[_MSR]))
+        return self._run_in_python(budget)
 
     def _run_in_python(self, budget: int) -> StopReason:
         """Let the Python engine run, which may mark code that native code would overwrite."""

@@ -8,3 +8,5 @@ class Inner(IntEnum):
 
     TRANSLATE = 192
     """There is no op page for CIA, and no place for one, or no memory at CIA."""
+    MISSING = 193
+    """The interpreter is a starter, which has no handler for the instruction at CIA."""

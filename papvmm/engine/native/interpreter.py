@@ -1,61 +1,72 @@
 """The interpreter as a whole: the text of its module, with the tables its decoder reads."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import chain
 from typing import Final, TypeAlias
 
+from papvmm.engine.native import layout
 from papvmm.engine.native.choices import Handled, tables
 from papvmm.engine.native.decoding import Row, decoder
 from papvmm.engine.native.dispatch import FUNCTIONS, dispatch
 from papvmm.engine.native.handlers import Handler
 from papvmm.engine.native.lower import PRELUDE, is_lowered
 from papvmm.engine.native.slots import Fillers
+from papvmm.engine.native.starter import Variant
 from papvmm.isa.decode import decode
-from papvmm.isa.instruction import Instruction
 from papvmm.isa.ir import Branch, CompareExchange, Load, Next, Store, Template
 from papvmm.isa.spec import INSTRUCTIONS
 
 Body: TypeAlias = tuple[object, ...]
-Variant: TypeAlias = tuple[Instruction, tuple[int, ...]]
 NO_OPERANDS: Final = Template("", (), (), Next())
 ODD: Final = ("odd", "odd")
+MISSING: Final = ("missing", "missing")
+_PRIVILEGED: Final = (0, 1)
+_PROBLEM: Final = (2, 3)
+"""Modes, big-endian and little-endian."""
 
 
 class InterpreterSource:
     """The text of the interpreter's module, and which handling each instruction has.
 
-    Handling 0 leaves an instruction to the stepper.
+    It is a starter if it is told which variants are needed, in which modes. Handling 0 leaves
+    an instruction to the stepper or, in a starter, to the Python engine.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, needed: Mapping[int, Collection[Variant]] | None = None) -> None:
         self._texts: Final = [PRELUDE, dispatch()]
         self._known: Final[dict[Body, int]] = {}
         self._fillers: Final = Fillers()
-        self._odd: Final = Row(ODD, ODD, self._fillers.name(NO_OPERANDS))
-        self.handlings: Final = [self._odd]
+        self._needed: Final = _everything() if needed is None else needed
+        others = ODD if needed is None else MISSING
+        self.handlings: Final = [Row(others, others, self._fillers.name(NO_OPERANDS))]
         self.variants: Final[Mapping[Variant, Handled]] = {
-            (instruction, statics): (
-                self._number(instruction.template(statics)),
-                self._number(instruction.template(statics, problem_state=True)),
-            )
-            for instruction in INSTRUCTIONS
-            for statics in instruction.variants()
+            variant: (self._number(variant, _PRIVILEGED), self._number(variant, _PROBLEM))
+            for variant in dict.fromkeys(chain.from_iterable(self._needed.values()))
         }
 
     def text(self) -> str:
         """Return the module."""
         used = ", ".join(f"ptr @{name}" for name in FUNCTIONS)
         kept = f"@llvm.compiler.used = appending global [{len(FUNCTIONS)} x ptr] [{used}]"
-        decoding = decoder(self.handlings, tables(self.handled))
+        instructions = {instruction for instruction, _ in self.variants}
+        decoding = decoder(self.handlings, tables(instructions, self.handled))
         parts = (*self._texts, self._fillers.text(), decoding)
         return "\n".join((*parts, f'{kept}, section "llvm.metadata"\n'))
 
     def handled(self, word: int) -> Handled:
         """Return the numbers of what handles a word, in privileged and in problem state."""
         decoded = decode(word)
-        return (0, 0) if decoded is None else self.variants[decoded.instruction, decoded.statics]
+        if decoded is None:
+            return 0, 0
+        return self.variants.get((decoded.instruction, decoded.statics), (0, 0))
 
-    def _number(self, template: Template) -> int:
+    def _number(self, variant: Variant, modes: tuple[int, int]) -> int:
         """Return the number of a template's handling, which equal templates share."""
+        if not any(variant in self._needed.get(mode, ()) for mode in modes):
+            return 0
+        instruction, statics = variant
+        problem_state = layout.is_problem_state(modes[0])
+        template = instruction.template(statics, problem_state=problem_state)
         if not is_lowered(template):
             return 0
         body = (template.ops, template.writes, template.end)
@@ -67,12 +78,22 @@ class InterpreterSource:
     def _handling(self, template: Template) -> Row:
         stem = f"op{len(self.handlings)}"
         accesses = any(isinstance(op, Load | Store | CompareExchange) for op in template.ops)
-        far = self._add(template, stem)
-        little = self._add(template, f"{stem}_le", little_endian=True) if accesses else far
-        near = far
+        if accesses:
+            big, little = (self._add_for(template, stem, mode) for mode in _PRIVILEGED)
+        else:
+            big = little = self._add(template, stem)
+        far = near = big, little
         if isinstance(template.end, Branch):
-            near = self._add(template, f"{stem}_near", near=True)
-        return Row((far, little), (near, near), self._fillers.name(template))
+            near = (self._add(template, f"{stem}_near", near=True),) * 2
+        return Row(far, near, self._fillers.name(template))
+
+    def _add_for(self, template: Template, stem: str, mode: int) -> str:
+        """Append the handler for a byte order, if that is needed."""
+        little_endian = layout.is_little_endian(mode)
+        if all(layout.is_little_endian(needed) != little_endian for needed in self._needed):
+            return MISSING[0]
+        name = f"{stem}_le" if little_endian else stem
+        return self._add(template, name, little_endian=little_endian)
 
     def _add(
         self, template: Template, name: str, *, little_endian: bool = False, near: bool = False
@@ -81,3 +102,8 @@ class InterpreterSource:
         handler.instruction(template)
         self._texts.append(handler.text(name))
         return name
+
+
+def _everything() -> Mapping[int, Collection[Variant]]:
+    variants = {(one, statics): None for one in INSTRUCTIONS for statics in one.variants()}
+    return dict.fromkeys(range(layout.MODES), variants)

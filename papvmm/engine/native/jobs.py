@@ -3,8 +3,9 @@
 from papvmm.engine.native.interpretation import pack
 from papvmm.engine.native.interpreter import InterpreterSource
 from papvmm.engine.native.region_job import REGION
+from papvmm.engine.native.starter import needed
 from papvmm.engine.native.translation import translate
-from papvmm.engine.native.workshop import INTERPRETER, Job
+from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job
 
 
 def perform(job: Job) -> bytes:
@@ -16,8 +17,10 @@ def perform(job: Job) -> bytes:
 
     match job.kind:
         case INTERPRETER.kind:
-            source = InterpreterSource()
-            code = codegen.compile_handlers(source.text())
+            code = codegen.compile_handlers(InterpreterSource().text())
+            return pack(code.text, code.offsets)
+        case kind if kind == STARTER:
+            code = codegen.compile_soon(InterpreterSource(needed(job.request)).text())
             return pack(code.text, code.offsets)
         case kind if kind == REGION:
             return translate(job.request, codegen.compile_regions)

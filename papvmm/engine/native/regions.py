@@ -115,6 +115,12 @@ class Regions:
                     self._remove(installed)
                     self._avoided.update(changed)
 
+    def enter_again(self) -> None:
+        """Have all regions entered in op pages that are new."""
+        for (ra, mode), installed in self._entered.items():
+            address = installed.code.address + installed.translated.offset
+            self._op_pages.replace(ra, mode, address, again=False)
+
     def forget(self) -> None:
         """Let go of all regions: op pages went, or there is too much code."""
         for installed in [one for there in self._installed.values() for one in there]:

@@ -5,11 +5,14 @@ What these deliver, and when, changes how fast a guest runs, never what it compu
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 
 class Job(NamedTuple):
-    """Something to compile: of which kind, what is needed to know, what to keep it as."""
+    """Something to compile: of which kind, what to keep it as, what is needed to know.
+
+    What has no name is not kept.
+    """
 
     kind: str
     name: str
@@ -51,4 +54,6 @@ class Workshop:
     store: CodeStore
 
 
-INTERPRETER: Job = Job("interpreter", "interpreter", b"")
+INTERPRETER: Final = Job("interpreter", "interpreter", b"")
+STARTER: Final = "starter"
+"""The kind of jobs for an interpreter of only what some code needs, which is soon there."""
