@@ -66,7 +66,7 @@ def load_image(
     tree, places = layout
     for segment in image.segments:
         memory.write(segment.gpa, segment.data)
-        _zero(memory, segment.gpa + len(segment.data), segment.end)
+        memory.clear(segment.gpa + len(segment.data), segment.size - len(segment.data))
     memory.write(places.rtas.start, rtas)
     if initrd is not None and places.initrd is not None:
         memory.write(places.initrd.start, initrd)
@@ -108,12 +108,6 @@ def _highest(size: int, below: int, taken: Sequence[Range]) -> Range | None:
             return Range(start, start + size)
         start = (min(hit) - size) // PAGE * PAGE
     return None
-
-
-def _zero(memory: GuestMemory, start: int, end: int) -> None:
-    """Clear RAM, which after a reset isn't clear, in pieces that need no big buffer."""
-    for gpa in range(start, end, MIB):
-        memory.write(gpa, bytes(min(MIB, end - gpa)))
 
 
 def _does_not_fit(ram: int, image: LoadedImage, sizes: _Sizes) -> str:

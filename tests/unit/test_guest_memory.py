@@ -141,3 +141,27 @@ def test_only_listeners_of_a_kind_hear_of_it_and_none_after_leaving():
 
     assert [write.new for write in heard] == [b"\1"]
     assert door.tracer.wanted == set()
+
+
+@pytest.mark.parametrize(
+    ("gpa", "length"), [(0x1000, 0x3000), (0x1ffd, 0x2006), (0x2003, 5), (0x2000, 0), (0, SIZE)]
+)
+def test_clearing_clears_these_bytes_and_no_others(gpa, length):
+    memory = GuestMemory(SIZE)
+    memory.write(0, b"\xa5" * SIZE)
+
+    memory.clear(gpa, length)
+
+    assert memory.read(0, SIZE) == b"\xa5" * gpa + bytes(length) + b"\xa5" * (SIZE - gpa - length)
+
+
+def test_clearing_drops_the_code_that_was_there():
+    memory = GuestMemory(SIZE)
+    told = []
+    memory.on_code_write(lambda gpa, length: told.append((gpa, length)))
+    memory.code[0x3000 // CODE_LINE] = 1
+
+    memory.clear(0x1000, 0x1000)
+    memory.clear(0x2000, 0x4000)
+
+    assert told == [(0x2000, 0x4000)]
