@@ -144,7 +144,7 @@ def test_only_listeners_of_a_kind_hear_of_it_and_none_after_leaving():
 
 
 @pytest.mark.parametrize(
-    ("gpa", "length"), [(0x1000, 0x3000), (0x1ffd, 0x2006), (0x2003, 5), (0x2000, 0), (0, SIZE)]
+    ("gpa", "length"), [(0x1000, 0x3000), (0x1FFD, 0x2006), (0x2003, 5), (0x2000, 0), (0, SIZE)]
 )
 def test_clearing_clears_these_bytes_and_no_others(gpa, length):
     memory = GuestMemory(SIZE)
