@@ -1,6 +1,7 @@
 """From a configuration to a guest: the one place that knows what a machine is made of."""
 
-from importlib.resources import files
+from pathlib import Path
+from typing import Final
 
 from papvmm.boot.elf import LoadedImage, load_elf
 from papvmm.boot.image import Places, load_image
@@ -20,6 +21,8 @@ from papvmm.trace.hub import Tracer
 from papvmm.vcpu.vcpu import Vcpu
 from papvmm.vpa.areas import VcpuAreas
 from papvmm.vpa.levels import level_named
+
+_RTAS: Final = Path(__file__).parents[1] / "images/rtas.bin"
 
 
 def boot(config: MachineConfig, tell: Tell | None = None) -> Guest:
@@ -62,7 +65,7 @@ def load_kernel(guest: Guest, kernel: File) -> LoadedImage:
         return flatten(pseries(config.memory_size, vcpu_ids, config.append, places))
 
     initrd = None if config.initrd is None else config.initrd.data
-    rtas = files("papvmm").joinpath("images/rtas.bin").read_bytes()
+    rtas = _RTAS.read_bytes()
     info = load_image(guest.memory, image, initrd, rtas, describe)
     guest.vcpus[0].start(info.entry, info.r3, info.r4)
     return image

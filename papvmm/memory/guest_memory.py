@@ -61,7 +61,7 @@ class GuestMemory:
         self.wrote(gpa, len(data))
 
     def clear(self, gpa: int, length: int) -> None:
-        """Put zeroes into RAM; what is of whole pages goes back to the host, so it costs nothing."""
+        """Put zeroes into RAM; whole pages go back to the host, which costs next to nothing."""
         self._check(gpa, length)
         first, end = -(-gpa // PAGESIZE) * PAGESIZE, (gpa + length) // PAGESIZE * PAGESIZE
         if first < end:
