@@ -1,0 +1,107 @@
+"""``papvmm-qemu-system-ppc64``: QEMU's command line, turned into that of ``papvmm run``.
+
+For harnesses that know how to start QEMU. Nothing but argv changes: options that papvmm has are
+passed on, those without a meaning here are left out, and others are refused.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from papvmm import __version__
+from papvmm.cli.main import main as papvmm
+from papvmm.errors import BadUsage
+
+NAME: Final = "papvmm-qemu-system-ppc64"
+BANNER: Final = f"QEMU emulator version 7.2.0 (its command line only: this is papvmm {__version__})"
+MACHINES: Final = """Supported machines are:
+pseries              pSeries Logical Partition (PAPR compliant) (default)"""
+MACHINE_QUESTIONS: Final = [(option, q) for option in ("-machine", "-M") for q in ("?", "help")]
+PASSED: Final = frozenset(("S", "nographic", "nodefaults", "no-reboot"))
+PASSED_WITH_VALUE: Final = frozenset(
+    (
+        "M", "machine", "m", "smp", "cpu", "initrd", "append", "rtc", "qmp", "serial", "display",
+        "action", "name",
+    )
+)  # fmt: skip
+LEFT_OUT: Final = frozenset(("enable-kvm", "no-user-config", "no-shutdown"))
+LEFT_OUT_WITH_VALUE: Final = frozenset(
+    ("bios", "icount", "L", "vga", "net", "nic", "monitor", "boot", "d", "D")
+)
+"""``-bios``: kernels are entered directly. ``-icount``: time is a count of instructions anyway."""
+FAILURE: Final = 1
+
+
+def main() -> None:
+    """Answer a question about QEMU, or run a guest as QEMU would be told to."""
+    args = sys.argv[1:]
+    answer = answer_to(args)
+    if answer is not None:
+        print(answer)
+        return
+    try:
+        sys.argv[1:] = translated(args)
+    except BadUsage as refusal:
+        print(f"{NAME}: {refusal}", file=sys.stderr)
+        sys.exit(FAILURE)
+    papvmm()
+
+
+def answer_to(args: Sequence[str]) -> str | None:
+    """Return what QEMU would print instead of running anything, in short."""
+    options = [arg.removeprefix("-") if arg.startswith("--") else arg for arg in args]
+    if {"-h", "-help", "-version"} & set(options):
+        return BANNER
+    if set(MACHINE_QUESTIONS) & set(pairwise(options)):
+        return MACHINES
+    return None
+
+
+def translated(args: Sequence[str]) -> list[str]:
+    """Return the arguments of papvmm that do what these ask QEMU for; BadUsage if none do."""
+    run = ["run"]
+    rest = iter(args)
+    for arg in rest:
+        name = arg.lstrip("-")
+        if not arg.startswith("-"):
+            raise BadUsage(f"{arg}: disk images are not supported")
+        if name in PASSED:
+            run.append(f"-{name}")
+        elif name in PASSED_WITH_VALUE:
+            run += (f"-{name}", _value(arg, rest))
+        elif name in LEFT_OUT_WITH_VALUE:
+            _value(arg, rest)
+        elif name not in LEFT_OUT:
+            run += _translated_one(arg, _value(arg, rest))
+    return run
+
+
+def _translated_one(option: str, value: str) -> list[str]:
+    """Return what an option with another form here becomes."""
+    kind, *properties = value.split(",")
+    match option.lstrip("-"), kind:
+        case "kernel", _:
+            if not Path(value).exists():
+                raise BadUsage(f"could not load kernel '{value}': No such file or directory")
+            return ["-kernel", value]
+        case "accel", "tcg":
+            return []
+        case "accel", _:
+            raise BadUsage(f"-accel {value}: invalid accelerator {kind}")
+        case "chardev", "socket":
+            fields = dict(item.partition("=")[::2] for item in properties)
+            options = [f"{key}={fields[key]}" for key in ("server", "wait") if key in fields]
+            return ["-qmp", ",".join((f"unix:{fields.get('path', '')}", *options))]
+        case "mon", _ if "mode=control" in properties:
+            return []
+        case _:
+            raise BadUsage(f"{option} {value}: not supported")
+
+
+def _value(option: str, rest: Iterator[str]) -> str:
+    value = next(rest, None)
+    if value is None:
+        raise BadUsage(f"{option}: requires an argument")
+    return value

@@ -1,0 +1,68 @@
+"""QEMU's command lines, as kvm-unit-tests' runner and others write them."""
+
+import pytest
+
+from papvmm.cli.qemu_shim import answer_to, translated
+from papvmm.errors import BadUsage
+
+
+def test_the_line_of_kvm_unit_tests_runs_the_guest(tmp_path):
+    kernel = tmp_path / "spapr_vpa.elf"
+    kernel.touch()
+    line = (
+        "-nodefaults -accel tcg,thread=single -machine pseries,cap-ccf-assist=off -bios rom.bin"
+        f" -display none -serial stdio -kernel {kernel} -smp 2 -m 1g -icount shift=5 -initrd env"
+    )
+
+    assert (
+        translated(line.split())
+        == (
+            "run -nodefaults -machine pseries,cap-ccf-assist=off -display none -serial stdio"
+            f" -kernel {kernel} -smp 2 -m 1g -initrd env"
+        ).split()
+    )
+
+
+def test_two_dashes_are_one(tmp_path):
+    assert translated(["--append", "-v x", "--no-reboot"]) == [
+        "run",
+        "-append",
+        "-v x",
+        "-no-reboot",
+    ]
+
+
+def test_a_control_monitor_on_a_socket_is_qmp():
+    line = "-chardev socket,id=mon,path=/tmp/s,server=on,wait=off -mon chardev=mon,mode=control"
+
+    assert translated(line.split()) == ["run", "-qmp", "unix:/tmp/s,server=on,wait=off"]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("-accel kvm", "invalid accelerator kvm"),
+        ("-device e1000", "-device e1000: not supported"),
+        ("disk.img", "disk images are not supported"),
+        ("-kernel _NO_FILE_4Uhere_", "could not load kernel '_NO_FILE_4Uhere_'"),
+        ("-kernel", "requires an argument"),
+    ],
+)
+def test_what_papvmm_does_not_do_is_refused_in_qemus_words(line, why):
+    with pytest.raises(BadUsage, match=why):
+        translated(line.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [("-h", "QEMU"), ("--help", "QEMU"), ("-machine ?", "pseries"), ("-M help", "pseries")],
+)
+def test_harnesses_find_a_qemu_with_a_pseries_machine(line, word):
+    answer = answer_to(line.split())
+
+    assert answer is not None
+    assert word in answer
+
+
+def test_a_run_is_no_question():
+    assert answer_to(["-machine", "pseries", "-append", "?"]) is None
