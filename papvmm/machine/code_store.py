@@ -9,7 +9,8 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from fcntl import LOCK_EX, flock
 from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
@@ -108,6 +109,21 @@ class DiskStore:
             return []
         digest, content = content[:_DIGEST], content[_DIGEST:]
         return _parts(content) if sha256(content).digest() == digest else []
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep whoever else asks for this in the directory waiting, if there is a place for it."""
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            yield
+            return
+        try:
+            flock(directory, LOCK_EX)
+            yield
+        finally:
+            os.close(directory)
 
     def add(self, name: str, part: bytes) -> None:
         """Keep something beside what there is under a name, if there is a place for it."""

@@ -14,24 +14,30 @@ from papvmm.machine.engine_version import engine_version
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, store: DiskStore) -> None:
-    """Do jobs until there are no more; a failure is an answer.
-
-    Another guest's compiler may have made the interpreter in the meantime.
-    """
+    """Do jobs until there are no more; a failure is an answer."""
     while header := requests.read(REQUEST.size):
         kind, name, content = (requests.read(length) for length in REQUEST.unpack(header))
         job = Job(kind.decode(), name.decode(), content)
         failure, result = "", b""
         try:
-            made = store.load(job.name) if job == INTERPRETER else []
-            result = made[-1] if made else perform(job)
-            if job.name and not made:
+            result = done_once(job, store) if job == INTERPRETER else perform(job)
+            if job.name and job != INTERPRETER:
                 store.add(job.name, result)
         except Exception as error:  # noqa: BLE001 - whatever LLVM comes up with, the guest runs on
             failure = f"{type(error).__name__}: {error}".splitlines()[0]
         reason = failure.encode()
         replies.write(REPLY.pack(len(reason), len(result)) + reason + result)
         replies.flush()
+
+
+def done_once(job: Job, store: DiskStore) -> bytes:
+    """Do a job that every guest's compiler is given, unless one of them has; wait for it to."""
+    with store.alone():
+        made = store.load(job.name)
+        result = made[-1] if made else perform(job)
+        if not made:
+            store.add(job.name, result)
+    return result
 
 
 if __name__ == "__main__":

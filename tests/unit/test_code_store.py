@@ -1,6 +1,7 @@
 """The cache of native code on disk: whole, unchanged and for here, or ignored."""
 
 import os
+from threading import Event, Thread
 
 import pytest
 
@@ -173,3 +174,31 @@ def test_a_relative_cache_directory_is_ignored_as_the_specification_asks(tmp_pat
     monkeypatch.setenv("HOME", str(tmp_path))
 
     assert cache_directory() == tmp_path / ".cache" / "papvmm"
+
+
+def test_who_is_alone_keeps_others_waiting(tmp_path):
+    began, order = Event(), []
+
+    def other() -> None:
+        began.set()
+        with DiskStore(tmp_path, lambda: "engine").alone():
+            order.append("other")
+
+    thread = Thread(target=other)
+    with DiskStore(tmp_path, lambda: "engine").alone():
+        thread.start()
+        began.wait()
+        thread.join(0.05)
+        order.append("first")
+    thread.join()
+
+    assert order == ["first", "other"]
+
+
+def test_where_there_is_no_place_nobody_waits(tmp_path):
+    (tmp_path / "file").touch()
+
+    with DiskStore(tmp_path / "file" / "cache", lambda: "engine").alone():
+        pass
+
+    assert not (tmp_path / "file" / "cache").exists()
