@@ -8,6 +8,7 @@ from papvmm.devices.vty import VTY_INTERRUPT, Vty
 from papvmm.devices.xics import Xics
 from papvmm.engine.exits import BudgetSpent, ExitReason
 from papvmm.engine.inputs import set_external
+from papvmm.engine.stops import Stop
 from papvmm.isa.state import ArchState
 from papvmm.memory.door import HypervisorDoor
 from papvmm.memory.guest_memory import GuestMemory
@@ -26,6 +27,17 @@ class IdleEngine:
 
     def run(self, budget: int) -> ExitReason:
         return BudgetSpent()
+
+
+class EverythingIsOdd:
+    """An executor that leaves every instruction to the stepper."""
+
+    def __init__(self, state):
+        self.state = state
+        self.breakpoints = set()
+
+    def run(self, budget):
+        return Stop.ODD
 
 
 class Partition:

@@ -1,5 +1,9 @@
 """Radix trees as a guest builds them."""
 
+from papvmm.isa.msr import MSR_DR, MSR_IR
+from papvmm.isa.state import LPCR, LPCR_GTSE, LPCR_HR, LPCR_UPRT, MSR, PROCESS_TABLE
+from papvmm.memory.guest_memory import GuestMemory
+
 EXECUTE, READ_WRITE, READ, PRIVILEGED = 1, 2, 4, 8
 TREE = 0x4000_0000_0000_00A0 | 13
 """52 bits, 13 of which the root is indexed by."""
@@ -31,3 +35,29 @@ class Tree:
                 self.free += 4096
             table = self.tables[gpa]
             self.memory.store_be(gpa, 8, VALID | table | bits)
+
+
+TABLES = 0x40000
+ROOM = 0x80000
+"""RAM of a program with page tables, which are above ``TABLES``."""
+ALL = READ | READ_WRITE | EXECUTE
+ROOTS = {0: TABLES + 0x10000, 1: TABLES + 0x20000}
+REST = {0: TABLES + 0x1000, 1: TABLES + 0x8000}
+
+
+def room():
+    """RAM for a program and its page tables."""
+    return GuestMemory(ROOM)
+
+
+def switch_on(program):
+    """Give a program in a ``room`` empty trees, by PID, and switch translation on."""
+    state, memory = program.state, program.memory
+    trees = {
+        pid: Tree(memory, pid=pid, root=ROOTS[pid], free=REST[pid], process_table=TABLES)
+        for pid in ROOTS
+    }
+    state.write(LPCR, state.read(LPCR) | LPCR_HR | LPCR_UPRT | LPCR_GTSE)
+    state.write(PROCESS_TABLE, TABLES)
+    state.write(MSR, state.read(MSR) | MSR_IR | MSR_DR)
+    return trees

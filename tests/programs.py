@@ -18,6 +18,8 @@ from papvmm.machine.code_store import DiskStore, cache_directory
 from papvmm.machine.compiler import CompilerProcess
 from papvmm.machine.engine_version import engine_version
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
+from papvmm.mmu.mmu import Mmu
+from papvmm.mmu.page_tables import PageTables
 
 PROT_NONE = 0
 CODE = 0x1000
@@ -42,25 +44,26 @@ default_heat = HOT
 """What programs get that ask for nothing: see the fixture ``every_engine``."""
 
 
-def executor(memory, hot, traces=TRACES):
+def executor(memory, hot, traces=TRACES, tables=None):
     """An executor that is the only one of its guest; ``hot`` may make it."""
     if callable(hot):
         return hot(memory)
     cache = CodeCache(memory, limit=traces)
     if hot not in (NATIVE, REGIONS):
-        return PythonExecutor(ArchState(), memory, cache, hot=hot)
+        state = ArchState()
+        return PythonExecutor(state, memory, cache, tables and Mmu(state, tables), hot=hot)
     store = DiskStore(cache_directory(), engine_version)
     workshop = Workshop(CompilerProcess(None, waits=True), store)
     if hot is REGIONS:
         workshop = Workshop(CompilerHere(), KeptInterpreter(store))
     pace = ALL_IS_HOT if hot is REGIONS else USUAL_PACE
-    return native_executor(memory, workshop, pace, cache)
+    return native_executor(memory, workshop, pace, cache, tables)
 
 
-def native_executor(memory, workshop, pace=ALL_IS_HOT, cache=None):
+def native_executor(memory, workshop, pace=ALL_IS_HOT, cache=None, tables=None):
     """A native executor that is the only one of its guest."""
     code = NativeCode(memory, workshop, pace)
-    return NativeExecutor(memory, code, cache or CodeCache(memory))
+    return NativeExecutor(memory, code, cache or CodeCache(memory), tables)
 
 
 class CompilerHere:
@@ -104,7 +107,9 @@ class GuardedMemory(GuestMemory):
 
 
 class Program:
-    """A processor about to run a program in real mode, supervisor state."""
+    """A processor about to run a program in supervisor state, and in real mode unless ``msr``
+    says otherwise. Translation is by the guest's tables, or as ``translated`` does it.
+    """
 
     def __init__(
         self,
@@ -121,8 +126,11 @@ class Program:
     ):
         self.memory = ram if isinstance(ram, GuestMemory) else GuestMemory(ram)
         self.memory.write(at, image(text, at=at, little_endian=little_endian))
-        self.executor = executor(self.memory, default_heat if hot is None else hot, traces)
+        tables = None if translated else PageTables(self.memory)
+        heat = default_heat if hot is None else hot
+        self.executor = executor(self.memory, heat, traces, tables)
         self.state = self.executor.state
+        translated = translated or Mmu(self.state, tables)
         self.processor = Processor(self.executor, self.memory, translated)
         self.run = self.processor.run
         self.state.write(MSR, MSR_SF | MSR_ME | msr | (MSR_LE if little_endian else 0))

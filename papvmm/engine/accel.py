@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from papvmm.engine.engine import Engine
-from papvmm.engine.executor import Executor
 from papvmm.engine.lockstep import Lockstep, Twin
 from papvmm.engine.native.code import NativeCode
 from papvmm.engine.native.executor import NativeExecutor
@@ -28,15 +27,15 @@ def python_engines(
 ) -> list[Engine]:
     """Return engines that run guest code in Python."""
     cache, tables = CodeCache(memory), PageTables(memory)
-    return [
-        _processor(PythonExecutor(ArchState(), memory, cache), memory, tables) for _ in range(count)
-    ]
+    mmus = [Mmu(ArchState(), tables) for _ in range(count)]
+    return [Processor(PythonExecutor(m.state, memory, cache, m), memory, m) for m in mmus]
 
 
 def native_engines(memory: GuestMemory, count: int, workshop: Workshop) -> list[Engine]:
     """Return engines that run guest code as host code, once there is some."""
     code, cache, tables = NativeCode(memory, workshop), CodeCache(memory), PageTables(memory)
-    return [_processor(NativeExecutor(memory, code, cache), memory, tables) for _ in range(count)]
+    executors = [NativeExecutor(memory, code, cache, tables) for _ in range(count)]
+    return [Processor(executor, memory, executor.mmu) for executor in executors]
 
 
 def lockstep_engines(memory: GuestMemory, count: int, workshop: Workshop) -> list[Engine]:
@@ -44,10 +43,6 @@ def lockstep_engines(memory: GuestMemory, count: int, workshop: Workshop) -> lis
     twin = Twin(memory)
     checked = native_engines(memory, count, workshop)
     return [Lockstep(engine, python_engines(twin.memory, 1)[0], twin) for engine in checked]
-
-
-def _processor(executor: Executor, memory: GuestMemory, tables: PageTables) -> Engine:
-    return Processor(executor, memory, Mmu(executor.state, tables))
 
 
 ACCELERATORS: Final[Mapping[str, EngineMaker]] = {

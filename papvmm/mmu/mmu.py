@@ -8,7 +8,7 @@ from papvmm.mmu.page_tables import PageTables, Space, SpaceKey
 from papvmm.mmu.translate import Access, not_found
 
 _MSR, _PID, _AMR, _IAMR, _LPCR, _PROCESS_TABLE = (
-    cell.offset // 8 for cell in (MSR, PID, AMR, IAMR, LPCR, PROCESS_TABLE)
+    cell.place for cell in (MSR, PID, AMR, IAMR, LPCR, PROCESS_TABLE)
 )
 
 
@@ -19,6 +19,7 @@ class Mmu:
     """
 
     def __init__(self, state: ArchState, tables: PageTables) -> None:
+        self.state: Final = state
         self._q: Final = state.doublewords
         self.tables: Final = tables
 

@@ -58,18 +58,22 @@ class Space:
         self.writes: Final[dict[int, Writable]] = {}
         self.real: Final[dict[int, int]] = {}
         """Real addresses of the pages."""
+        self.generation = 0
+        """Changes whenever a page is forgotten."""
 
     def forget(self, number: int) -> None:
         """Forget a page."""
         self.reads.pop(number, None)
         self.writes.pop(number, None)
         self.real.pop(number, None)
+        self.generation += 1
 
     def forget_all(self) -> None:
         """Forget all pages."""
         self.reads.clear()
         self.writes.clear()
         self.real.clear()
+        self.generation += 1
 
 
 class PageTables:

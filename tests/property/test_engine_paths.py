@@ -4,29 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from papvmm.engine.processor import Processor
-from papvmm.engine.stops import Stop
 from papvmm.isa.encode import encode
 from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.msr import MSR_PR, MSR_SF
 from papvmm.isa.spec import INSTRUCTIONS
 from papvmm.isa.state import CTR, GPR, LR, MSR
+from tests.fakes import EverythingIsOdd
 from tests.programs import CODE, DATA, NATIVE, NEVER, REGIONS, Program
 from tests.strategies import operand_numbers
 
 ROUNDS = 80
 EDGES = [0, 1, 7, 31, 63, (1 << 31) - 1, 1 << 31, (1 << 63) - 1, 1 << 63, (1 << 64) - 1]
 NUMBERS = st.integers(DATA, DATA + 64) | st.sampled_from(EDGES) | st.integers(0, (1 << 64) - 1)
-
-
-class EverythingIsOdd:
-    """An executor that leaves every instruction to the stepper."""
-
-    def __init__(self, state):
-        self.state = state
-        self.breakpoints = set()
-
-    def run(self, budget):
-        return Stop.ODD
 
 
 @st.composite

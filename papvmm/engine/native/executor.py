@@ -14,6 +14,8 @@ from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_IR, MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, STATE_SIZE, ArchState
 from papvmm.memory.guest_memory import GuestMemory
+from papvmm.mmu.mmu import Mmu
+from papvmm.mmu.page_tables import PageTables
 
 _CIA: Final = CIA.place
 _NOW: Final = NOW.place
@@ -45,13 +47,20 @@ class NativeExecutor:
     there is an interpreter. The first one may be a starter, which another one replaces.
     """
 
-    def __init__(self, memory: GuestMemory, code: NativeCode, cache: CodeCache) -> None:
+    def __init__(
+        self,
+        memory: GuestMemory,
+        code: NativeCode,
+        cache: CodeCache,
+        tables: PageTables | None = None,
+    ) -> None:
         self._code: Final = code
         self._vcpu: Final = private(layout.VCPU_SIZE)
         self._cpu: Final = address_of(self._vcpu)
         self._q: Final = memoryview(self._vcpu)[: layout.FETCH_TLB].cast("Q")
         self.state: Final = ArchState(memoryview(self._vcpu)[:STATE_SIZE])
-        self._python: Final = PythonExecutor(self.state, memory, cache)
+        self.mmu: Final = None if tables is None else Mmu(self.state, tables)
+        self._python: Final = PythonExecutor(self.state, memory, cache, self.mmu)
         self.breakpoints: Final = self._python.breakpoints
         self._enter: ctypes._FuncPointer | None = None
         self._settling = SETTLING
@@ -66,6 +75,8 @@ class NativeExecutor:
             (layout.SHARED, code.shared_address),
         ):
             self._q[field // 8] = value
+        if tables is not None:
+            tables.on_mark.append(code.announce)
         code.on_interpreter.append(self._use)
         if code.interpretation is not None:
             self._use(code.interpretation)
@@ -74,9 +85,7 @@ class NativeExecutor:
         """Run ``budget`` instructions, or to the first exit."""
         q = self._q
         msr, cia = q[_MSR], q[_CIA]
-        if msr & _TRANSLATING:
-            return Stop.ODD
-        if not msr & MSR_SF or cia & 3:
+        if msr & _TRANSLATING or not msr & MSR_SF or cia & 3:
             return self._run_in_python(budget)
         if not (self._enter or self._is_ready()):
             return self._run_meanwhile(budget)

@@ -1,17 +1,37 @@
 """What generated Python calls: direct access to RAM in one byte order, and odd arithmetic."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
 from functools import cache
 from typing import Final, TypeAlias
 
 from papvmm.bits import mask, ones, permute
 from papvmm.isa import hostfloat
 from papvmm.isa.ir import PURE, lanes
+from papvmm.mmu.page_tables import Writable
 from papvmm.mmu.translate import misaligned
 
-OUT_OF_RANGE: Final = (struct.error, IndexError, OverflowError)
-"""What direct access raises for an address outside RAM: the address is the guest's."""
+OUT_OF_RANGE: Final = (struct.error, IndexError, KeyError, OverflowError)
+"""What direct access raises for an address outside RAM, or outside the pages that are known,
+and for an access that crosses from one such page into the next: the address is the guest's."""
+
+
+class Address(Enum):
+    """How generated code gets from an effective address to bytes."""
+
+    CAREFUL = auto()
+    """Through ``GuestStorage``."""
+    REAL = auto()
+    """It is an offset in RAM."""
+    TRANSLATED = auto()
+    """Its page is looked up: RAM is ``Space.reads`` and the code map ``Space.writes``."""
+
+
+Data: TypeAlias = memoryview | Mapping[int, memoryview]
+"""What generated code loads from: RAM, or its pages."""
+Code: TypeAlias = bytearray | Mapping[int, Writable]
+"""What generated code looks for marks in, and where it finds pages to store to."""
 
 _FORMATS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 Fetch: TypeAlias = Callable[[memoryview, int], tuple[int]]

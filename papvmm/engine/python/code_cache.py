@@ -1,7 +1,7 @@
 """The traces of one guest's code, which its vcpus share, and what makes them stale."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final, TypeAlias
 
 from papvmm.engine.code_marks import CODE_HERE, CODE_NEXT
@@ -14,12 +14,12 @@ TRACES: Final = 4096
 REWRITES: Final = 8
 """A line whose code was dropped so often holds data as well, or code that modifies itself."""
 
-Key: TypeAlias = tuple[int, int]
-"""Mode and real address."""
+Key: TypeAlias = tuple[int, int, int]
+"""Mode, real address and effective address."""
 
 
 class CodeCache:
-    """Traces by mode and real address, dropped when a line they were derived from changes."""
+    """Traces by mode and address, dropped when a line they were derived from changes."""
 
     def __init__(self, memory: GuestMemory, *, limit: int = TRACES) -> None:
         self.generation = 0
@@ -27,6 +27,7 @@ class CodeCache:
         self._limit: Final = limit
         self._code: Final = memory.code
         self._traces: Final[dict[Key, Trace]] = {}
+        self._lines: Final[dict[Key, set[int]]] = {}
         self._keys_on: Final[dict[int, set[Key]]] = {}
         self._rewrites: Final[Counter[int]] = Counter()
         memory.on_code_write(self.drop)
@@ -35,12 +36,15 @@ class CodeCache:
         """Return the trace that starts there, if there is one."""
         return self._traces.get(key)
 
-    def add(self, key: Key, trace: Trace) -> None:
-        """Keep a trace, whose addresses are real ones, until code of it is written."""
+    def add(self, key: Key, trace: Trace, addresses: Iterable[int]) -> None:
+        """Keep a trace until code at these real addresses is written."""
         if len(self._traces) == self._limit:
-            self._forget(list(self._keys_on))
+            self._forget(list(self._traces))
+        if key in self._traces:
+            self._forget([key])
         self._traces[key] = trace
-        for line in lines(trace.addresses):
+        self._lines[key] = lines(addresses)
+        for line in self._lines[key]:
             self._keys_on.setdefault(line, set()).add(key)
             self._code[line] |= CODE_HERE
             if line:
@@ -55,13 +59,12 @@ class CodeCache:
         written = range(gpa // CODE_LINE, (gpa + length - 1) // CODE_LINE + 1)
         touched = [line for line in written if line in self._keys_on]
         self._rewrites.update(touched)
-        self._forget(touched)
+        self._forget({key for line in touched for key in self._keys_on[line]})
 
-    def _forget(self, touched: Iterable[int]) -> None:
-        keys = {key for line in touched for key in self._keys_on[line]}
+    def _forget(self, keys: Collection[Key]) -> None:
         for key in keys:
-            trace = self._traces.pop(key)
-            for line in lines(trace.addresses):
+            del self._traces[key]
+            for line in self._lines.pop(key):
                 self._keys_on[line].discard(key)
                 if not self._keys_on[line]:
                     self._unmark(line)

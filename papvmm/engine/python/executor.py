@@ -2,112 +2,57 @@
 
 from typing import Final
 
-from papvmm.engine.python.access import OUT_OF_RANGE, fetcher
+from papvmm.engine.python.access import OUT_OF_RANGE, Code, Data
 from papvmm.engine.python.code_cache import CodeCache
-from papvmm.engine.python.handlers import Operation, operation
+from papvmm.engine.python.mode import MODE_BITS, NO_TRACE, Mode, Words
 from papvmm.engine.python.traces import Step, Trace, compile_trace
-from papvmm.engine.stops import FOREVER, Stop, StopReason
-from papvmm.isa.decode import Decoded, decode
+from papvmm.engine.stops import Stop, StopReason
 from papvmm.isa.exit import Exit
-from papvmm.isa.ir import Template
-from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE, MSR_PR, MSR_SF
+from papvmm.isa.msr import MSR_DR, MSR_IR
 from papvmm.isa.state import CIA, MSR, NOW, ArchState
 from papvmm.memory.guest_memory import GuestMemory
+from papvmm.mmu.mmu import Mmu
+from papvmm.mmu.page_tables import Space
 
 _CIA: Final = CIA.offset // 8
 _NOW: Final = NOW.offset // 8
 _MSR: Final = MSR.offset // 8
 
+TRANSLATING: Final = MSR_IR | MSR_DR
 HOT: Final = 16
 """Code that was branched to so often is compiled."""
 LONGEST: Final = 64
 """Instructions in a trace, at most."""
 SHORTEST: Final = 3
 """Less is not worth calling a function for, unless it is a loop."""
-WORDS: Final = 1 << 16
-"""Prepared words, addresses watched for heat, and traces at hand, in each mode."""
-
-MODE_BITS: Final = MSR_SF | MSR_LE | MSR_PR
-"""What of the MSR the meaning of code depends on, in real mode."""
-
-
-def _never(*_: object) -> int:
-    raise AssertionError("longer than any budget")
-
-
-NO_TRACE: Final = Trace(_never, 1 << 100, frozenset())
-"""Longer than any budget."""
-"""Stands for code that is not worth a trace, or has a breakpoint in it."""
-
-
-class Mode:
-    """What one vcpu derives from code for one byte order, privilege and width of addresses."""
-
-    def __init__(self, key: int) -> None:
-        self.key: Final = key
-        self.little_endian: Final = bool(key & MSR_LE)
-        self.fetch: Final = fetcher(little_endian=self.little_endian)
-        self.operations: Final[dict[int, Operation]] = {}
-        self.heat: Final[dict[int, int]] = {}
-        self.traces: Final[dict[int, Trace]] = {}
-
-    def understand(self, word: int) -> tuple[Decoded, Template] | None:
-        """Return what a word means, or None if it is no instruction."""
-        decoded = decode(word)
-        if decoded is None:
-            return None
-        template = decoded.instruction.template(
-            decoded.statics, problem_state=bool(self.key & MSR_PR), sf=bool(self.key & MSR_SF)
-        )
-        return decoded, template
-
-    def prepare(self, word: int) -> Operation | None:
-        """Return what executes a word, or None if it is no instruction."""
-        understood = self.understand(word)
-        if understood is None:
-            return None
-        if len(self.operations) == WORDS:
-            self.operations.clear()
-        prepared = operation(*understood, little_endian=self.little_endian)
-        self.operations[word] = prepared
-        return prepared
-
-    def keep(self, cia: int, trace: Trace) -> None:
-        """Run this trace whenever execution comes to ``cia``."""
-        if len(self.traces) == WORDS:
-            self.forget()
-        self.traces[cia] = trace
-        if trace is NO_TRACE:
-            self.heat[cia] = -FOREVER
-
-    def forget(self) -> None:
-        """Let go of all traces."""
-        for cia, trace in self.traces.items():
-            if trace is NO_TRACE:
-                self.heat[cia] = 0
-        self.traces.clear()
-
-    def warm(self, cia: int) -> int:
-        """Count that code was branched to."""
-        if len(self.heat) == WORDS:
-            self.heat.clear()
-        heat = self.heat[cia] = self.heat.get(cia, 0) + 1
-        return heat
+MODES: Final = 256
+"""Modes at a time; when there are more, all go."""
 
 
 class PythonExecutor:
-    """Runs one vcpu on guest RAM. See ``Executor``."""
+    """Runs one vcpu on guest RAM. See ``Executor``.
+
+    Without ``mmu``, or with one kind of translation on only, each instruction is an odd one.
+    """
 
     def __init__(
-        self, state: ArchState, memory: GuestMemory, cache: CodeCache, *, hot: int = HOT
+        self,
+        state: ArchState,
+        memory: GuestMemory,
+        cache: CodeCache,
+        mmu: Mmu | None = None,
+        *,
+        hot: int = HOT,
     ) -> None:
         self.state: Final = state
         self.breakpoints: Final[set[int]] = set()
         self._memory: Final = memory
         self._cache: Final = cache
+        self._mmu: Final = mmu
         self._hot: Final = hot
         self._q: Final = state.doublewords
-        self._modes: Final[dict[int, Mode]] = {}
+        self._words: Final[dict[int, Words]] = {}
+        self._modes: Final[dict[tuple[int, Space | None], Mode]] = {}
         self._avoided: set[int] = set()
         self._generation = 0
 
@@ -115,17 +60,39 @@ class PythonExecutor:
         """Run ``budget`` instructions, or to the first exit."""
         q = self._q
         msr = q[_MSR]
-        if msr & (MSR_IR | MSR_DR):
-            return Stop.ODD
+        code: Space | None = None
+        ram: Data = self._memory.ram
+        marks: Code = self._memory.code
+        if msr & TRANSLATING:
+            spaces = self._spaces(msr)
+            if spaces is None:
+                return Stop.ODD
+            code, ram, marks = spaces[0], spaces[1].reads, spaces[1].writes
         if self._generation != self._cache.generation or self._avoided != self.breakpoints:
             self._look_again()
-        key = msr & MODE_BITS
-        mode = self._modes.get(key) or self._modes.setdefault(key, Mode(key))
-        return self._run(mode, q[_NOW] + budget)
+        mode = self._mode(msr & MODE_BITS, code)
+        return self._run(mode, ram, marks, q[_NOW] + budget)
 
-    def _run(self, mode: Mode, end: int) -> StopReason:
+    def _spaces(self, msr: int) -> tuple[Space, Space] | None:
+        """Return what is known of code and of data; None if only the stepper can translate."""
+        if self._mmu is None or msr & TRANSLATING != TRANSLATING:
+            return None
+        code, data = self._mmu.space(fetches=True), self._mmu.space(fetches=False)
+        return None if code is None or data is None else (code, data)
+
+    def _mode(self, key: int, code: Space | None) -> Mode:
+        mode = self._modes.get((key, code))
+        if mode is None:
+            if len(self._modes) == MODES:
+                self._modes.clear()
+            words = self._words.get(key) or self._words.setdefault(key, Words(key))
+            mode = self._modes[key, code] = Mode(words, self._memory, code)
+        mode.look_again()
+        return mode
+
+    def _run(self, mode: Mode, ram: Data, code: Code, end: int) -> StopReason:
         """Run until NOW is ``end``, or to the first exit."""
-        q, b, ram, code = self._q, self.state.buffer, self._memory.ram, self._memory.code
+        q, b = self._q, self.state.buffer
         traces, stops = mode.traces, self.breakpoints
         stop: StopReason | None = None
         while stop is None:
@@ -141,9 +108,9 @@ class PythonExecutor:
             elif not left:
                 stop = Stop.BUDGET
             elif left >= LONGEST and cia not in traces and mode.warm(cia) > self._hot:
-                stop = self._record(mode)
+                stop = self._record(mode, ram, code)
             else:
-                stop = self._interpret(mode, left)
+                stop = self._interpret(mode, ram, code, left)
         return stop
 
     def _look_again(self) -> None:
@@ -153,14 +120,14 @@ class PythonExecutor:
         for mode in self._modes.values():
             mode.forget()
 
-    def _record(self, mode: Mode) -> StopReason | None:
+    def _record(self, mode: Mode, ram: Data, code: Code) -> StopReason | None:
         """Interpret what comes next, and make a trace of it for the next time."""
         head = self._q[_CIA]
-        trace = self._cache.find((mode.key, head))
+        trace = self._cache.find(mode.key(head)) if mode.knows(head) else None
         stop = None
-        if trace is None:
+        if trace is None or not mode.holds(trace):
             steps: list[Step] = []
-            stop = self._interpret(mode, LONGEST, steps)
+            stop = self._interpret(mode, ram, code, LONGEST, steps)
             trace = self._compile(mode, steps)
         if self._generation != self._cache.generation:
             self._look_again()
@@ -172,33 +139,41 @@ class PythonExecutor:
     def _compile(self, mode: Mode, steps: list[Step]) -> Trace:
         """Return the trace for a path, or ``NO_TRACE`` if it is not worth it."""
         is_loop = bool(steps) and steps[0].cia == steps[-1].nia
-        addresses = [step.cia for step in steps]
-        if (not is_loop and len(steps) < SHORTEST) or self._cache.is_rewritten(addresses):
+        if not is_loop and len(steps) < SHORTEST:
+            return NO_TRACE
+        addresses = [mode.real(step.cia) for step in steps]
+        if self._cache.is_rewritten(addresses):
             return NO_TRACE
         meanings = []
         for step in steps:
-            understood = mode.understand(step.word)
-            if understood is None or mode.fetch(self._memory.ram, step.cia) != (step.word,):
+            understood = mode.words.understand(step.word)
+            if understood is None or mode.fetch(step.cia) != (step.word,):
                 return NO_TRACE
             meanings.append(understood)
-        trace = compile_trace(steps, meanings, little_endian=mode.little_endian)
-        self._cache.add((mode.key, steps[0].cia), trace)
+        trace = compile_trace(
+            steps,
+            meanings,
+            mode.pages(steps),
+            addressing=mode.words.addressing,
+            little_endian=mode.words.little_endian,
+        )
+        self._cache.add(mode.key(steps[0].cia), trace, addresses)
         return trace
 
     def _interpret(
-        self, mode: Mode, budget: int, steps: list[Step] | None = None
+        self, mode: Mode, ram: Data, code: Code, budget: int, steps: list[Step] | None = None
     ) -> StopReason | None:
         """Run ``budget`` instructions one by one; None if hot code comes before that."""
-        q, b, ram, code = self._q, self.state.buffer, self._memory.ram, self._memory.code
-        fetch, known, stops, hot = mode.fetch, mode.operations.get, self.breakpoints, self._hot
+        q, b, fetch, words = self._q, self.state.buffer, mode.fetch, mode.words
+        known, stops, hot = words.operations.get, self.breakpoints, self._hot
         cia, start = q[_CIA], q[_NOW]
         now = start
         stop: StopReason | None = Stop.BUDGET
         completed = 1
         try:
             for now in range(start, start + budget):
-                (word,) = fetch(ram, cia)
-                prepared = known(word) or mode.prepare(word)
+                (word,) = fetch(cia)
+                prepared = known(word) or words.prepare(word)
                 if prepared is None:
                     stop, completed = Stop.ODD, 0
                     break

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from papvmm.bits import ones
 from papvmm.engine.lowering import Atom
-from papvmm.engine.python.access import namespace
+from papvmm.engine.python.access import Address, Code, Data, namespace
 from papvmm.engine.python.lower import PythonLowering, expression, slot
 from papvmm.engine.stops import Stop
 from papvmm.engine.storage import GuestStorage
@@ -22,7 +22,7 @@ from papvmm.isa.state import CIA, ZERO_GPR
 
 Args: TypeAlias = tuple[int, ...]
 Handler: TypeAlias = Callable[
-    [memoryview, memoryview, memoryview | GuestStorage, bytearray, int, int, Args], int | None
+    [memoryview, memoryview, Data | GuestStorage, Code, int, int, Args], int | None
 ]
 """Executes one instruction, given the state as doublewords and as bytes, RAM or storage, the
 code map, CIA, virtual time and the word's arguments.
@@ -43,9 +43,11 @@ class Operation(NamedTuple):
     args: Args
 
 
-def operation(decoded: Decoded, template: Template, *, little_endian: bool) -> Operation:
-    """Prepare a word for direct access to RAM, in real mode."""
-    bind, handler = _direct(template, little_endian)
+def operation(
+    decoded: Decoded, template: Template, *, addressing: Address, little_endian: bool
+) -> Operation:
+    """Prepare a word for direct access to RAM or its pages."""
+    bind, handler = _direct(template, addressing, little_endian)
     return Operation(handler, bind(**_fields(decoded)))
 
 
@@ -60,13 +62,17 @@ def _fields(decoded: Decoded) -> dict[str, int]:
 
 
 @cache
-def _direct(template: Template, little_endian: bool) -> tuple[Binder, Handler]:  # noqa: FBT001
-    return _compiled(template, HandlerSource(direct=True), little_endian=little_endian)
+def _direct(
+    template: Template,
+    addressing: Address,
+    little_endian: bool,  # noqa: FBT001
+) -> tuple[Binder, Handler]:
+    return _compiled(template, HandlerSource(addressing), little_endian=little_endian)
 
 
 @cache
 def _careful(template: Template) -> tuple[Binder, Handler]:
-    return _compiled(template, HandlerSource(direct=False), little_endian=False)
+    return _compiled(template, HandlerSource(Address.CAREFUL), little_endian=False)
 
 
 def _compiled(
@@ -86,8 +92,8 @@ class HandlerSource(PythonLowering):
 
     odd = f"return {-Stop.ODD}"
 
-    def __init__(self, *, direct: bool) -> None:
-        super().__init__(direct=direct)
+    def __init__(self, addressing: Address) -> None:
+        super().__init__(addressing)
         self._early: Final[dict[str, str]] = {}
 
     def text(self) -> str:

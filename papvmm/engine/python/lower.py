@@ -14,6 +14,7 @@ from typing import Final
 from papvmm.bits import ones
 from papvmm.engine.code_marks import DERIVED
 from papvmm.engine.lowering import Atom, Lowering
+from papvmm.engine.python.access import Address
 from papvmm.isa.ir import (
     Branch,
     BranchTo,
@@ -31,7 +32,8 @@ from papvmm.isa.ir import (
 )
 from papvmm.isa.operands import Register
 from papvmm.isa.state import Cell
-from papvmm.memory.guest_memory import CODE_LINE
+from papvmm.memory.guest_memory import CODE_LINE, PAGE
+from papvmm.mmu.page_tables import PAGE_SHIFT
 
 LINE_SHIFT: Final = CODE_LINE.bit_length() - 1
 
@@ -120,10 +122,10 @@ class PythonLowering(Lowering):
 
     odd: str
 
-    def __init__(self, *, direct: bool) -> None:
+    def __init__(self, addressing: Address) -> None:
         super().__init__()
         self.lines: Final[list[str]] = []
-        self._direct: Final = direct
+        self._addressing: Final = addressing
         self._temporaries = 0
         self._uses: Mapping[Ref, int] = {}
         self._flipped: Final[dict[Atom, Atom]] = {}
@@ -208,30 +210,33 @@ class PythonLowering(Lowering):
     def load(self, op: Load, ea: Atom) -> Atom:
         ea = self._aligned(ea, op.width) if op.is_aligned else ea
         size = op.width // 8
-        if self._direct:
-            return self.temporary(f"load{'r' * op.is_reversed}{size}(ram, {ea})[0]")
-        value = f"ram.load({ea}, {size})"
-        return self.temporary(f"reverse({value}, {size})" if op.is_reversed else value)
+        if self._addressing is Address.CAREFUL:
+            value = f"ram.load({ea}, {size})"
+            return self.temporary(f"reverse({value}, {size})" if op.is_reversed else value)
+        place = f"ram, {ea}"
+        if self._addressing is Address.TRANSLATED:
+            ea = self._named(ea)
+            place = f"ram[{ea} >> {PAGE_SHIFT}], {ea} & {PAGE - 1}"
+        return self.temporary(f"load{'r' * op.is_reversed}{size}({place})[0]")
 
     def store(self, op: Store, ea: Atom, value: Atom) -> None:
         ea = self._aligned(ea, op.width) if op.is_aligned else ea
         size = op.width // 8
-        if self._direct:
-            ea = self._writable(ea, size)
-            self.line(f"store{'r' * op.is_reversed}{size}(ram, {ea}, {value})")
-        else:
+        if self._addressing is Address.CAREFUL:
             stored = f"reverse({value}, {size})" if op.is_reversed else value
             self.line(f"ram.store({ea}, {size}, {stored})")
+        else:
+            place = self._writable(ea, size)
+            self.line(f"store{'r' * op.is_reversed}{size}({place}, {value})")
 
     def compare_exchange(self, op: CompareExchange, values: list[Atom]) -> Atom:
         expected, new, when = (values[r] for r in (op.expected, op.new, op.when))
         size = op.of // 8
         ea = self._aligned(values[op.ea], op.of)
-        if self._direct:
-            ea = self._writable(ea, size)
-            exchange = f"exchange{size}(ram, {ea}, {expected}, {new})"
-        else:
+        if self._addressing is Address.CAREFUL:
             exchange = f"ram.exchange({ea}, {size}, {expected}, {new})"
+        else:
+            exchange = f"exchange{size}({self._writable(ea, size)}, {expected}, {new})"
         return self.temporary(f"{when} and {exchange}")
 
     def _aligned(self, ea: Atom, width: int) -> Atom:
@@ -240,16 +245,33 @@ class PythonLowering(Lowering):
             return ea
         ea = self.temporary(f"{ea}")
         self.line(f"if {ea} & {width // 8 - 1}:")
-        self.line(f"    {self.odd if self._direct else f'raise misaligned({ea})'}")
+        self.line(
+            f"    {f'raise misaligned({ea})' if self._addressing is Address.CAREFUL else self.odd}"
+        )
         return ea
 
-    def _writable(self, ea: Atom, size: int) -> Atom:
-        """Leave if code may have been derived from what is at ``ea``: see ``CodeCache``."""
-        ea = self.temporary(f"{ea}")
+    def _writable(self, ea: Atom, size: int) -> str:
+        """Leave if something was derived from what is at ``ea``: see ``code_marks``.
+
+        Return the arguments that say where to store.
+        """
+        ea, view = self.temporary(f"{ea}"), "ram"
+        if self._addressing is Address.TRANSLATED:
+            view = self.temporary(f"code[{ea} >> {PAGE_SHIFT}]")
+            marks, view = f"{view}[1]", f"{view}[0]"
+            ea = self.temporary(f"{ea} & {PAGE - 1}")
+        else:
+            marks = "code"
         crosses = f"or {ea} & {CODE_LINE - 1} > {CODE_LINE - size}"
-        self.line(f"if (mark := code[{ea} >> {LINE_SHIFT}]) and (mark & {DERIVED} {crosses}):")
+        self.line(f"if (mark := {marks}[{ea} >> {LINE_SHIFT}]) and (mark & {DERIVED} {crosses}):")
         self.line(f"    {self.odd}")
-        return ea
+        return f"{view}, {ea}"
+
+    def _named(self, atom: Atom) -> Atom:
+        """Return a value that costs nothing to repeat."""
+        if isinstance(atom, int) or atom.isidentifier():
+            return atom
+        return self.temporary(atom)
 
     # Text.
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from papvmm.bits import M64, ones
 from papvmm.engine.lowering import Atom
-from papvmm.engine.python.access import namespace
+from papvmm.engine.python.access import Address, Code, Data, namespace
 from papvmm.engine.python.lower import PythonLowering, slot
 from papvmm.engine.stops import Stop
 from papvmm.isa.decode import Decoded
@@ -21,7 +21,7 @@ from papvmm.isa.ir import ExitIf, Immediate, Template
 from papvmm.isa.operands import Operand, Register
 from papvmm.isa.state import CIA, GPR, NOW, ZERO_GPR, Cell
 
-TraceFunction: TypeAlias = Callable[[memoryview, memoryview, memoryview, bytearray, int], int]
+TraceFunction: TypeAlias = Callable[[memoryview, memoryview, Data, Code, int], int]
 """Runs at most so many instructions, given the state as doublewords and as bytes, RAM and the
 code map; returns a stop reason, or 0 to go on at CIA."""
 
@@ -36,30 +36,39 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """A compiled path of ``length`` instructions."""
+    """A compiled path of ``length`` instructions, at effective addresses.
+
+    ``pages`` says where the pages were, by number, that it was made from, if translated.
+    """
 
     function: TraceFunction
     length: int
     addresses: frozenset[int]
+    pages: Mapping[int, int]
 
 
 def compile_trace(
-    steps: Sequence[Step], meanings: Sequence[tuple[Decoded, Template]], *, little_endian: bool
+    steps: Sequence[Step],
+    meanings: Sequence[tuple[Decoded, Template]],
+    pages: Mapping[int, int],
+    *,
+    addressing: Address,
+    little_endian: bool,
 ) -> Trace:
     """Compile a path of instructions that mean this."""
-    source = TraceSource()
+    source = TraceSource(addressing)
     for step, (decoded, template) in zip(steps, meanings, strict=True):
         source.append(step, decoded.operands, template)
     made: dict[str, TraceFunction] = {}
     exec(source.text(steps[0].cia, steps[-1].nia), namespace(little_endian=little_endian), made)
-    return Trace(made["trace"], len(steps), frozenset(step.cia for step in steps))
+    return Trace(made["trace"], len(steps), frozenset(step.cia for step in steps), pages)
 
 
 class TraceSource(PythonLowering):
     """The source of a trace under construction."""
 
-    def __init__(self) -> None:
-        super().__init__(direct=True)
+    def __init__(self, addressing: Address) -> None:
+        super().__init__(addressing)
         self._operands: Mapping[Operand, int] = {}
         self._step = Step(0, 0, 0)
         self._count = 0
