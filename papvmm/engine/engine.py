@@ -37,3 +37,11 @@ class Engine(Protocol):
         Interrupts are taken before an instruction of the run, never after its last.
         """
         ...
+
+    def kick(self) -> None:
+        """Have the run that is going on, or else the next one, end early, with ``Kicked``.
+
+        Another thread may call it. Native code leaves at its next branch, Python code when it
+        comes to it: in well under the time that a budget takes.
+        """
+        ...

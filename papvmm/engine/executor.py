@@ -30,3 +30,7 @@ class Executor(Protocol):
         when a run starts: instructions that change them stop it.
         """
         ...
+
+    def kick(self) -> None:
+        """Have a run end soon, with ``Stop.KICK``, as ``Engine.kick`` says."""
+        ...

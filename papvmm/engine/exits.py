@@ -18,6 +18,11 @@ class BudgetSpent:
 
 
 @dataclass(frozen=True, slots=True)
+class Kicked:
+    """The host wants its turn: ``Engine.kick`` was called; the guest is healthy."""
+
+
+@dataclass(frozen=True, slots=True)
 class Breakpoint:
     """CIA is at a breakpoint whose instruction has not been executed."""
 
@@ -44,4 +49,4 @@ class Crash:
 PAPR_HCALL: Final = PaprHcall()
 BUDGET_SPENT: Final = BudgetSpent()
 
-ExitReason: TypeAlias = PaprHcall | BudgetSpent | Breakpoint | NotBuilt | Crash
+ExitReason: TypeAlias = PaprHcall | BudgetSpent | Kicked | Breakpoint | NotBuilt | Crash

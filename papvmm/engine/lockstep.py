@@ -11,7 +11,7 @@ from typing import Final
 
 from papvmm.engine.code_marks import CODE_WATCHED
 from papvmm.engine.engine import Engine
-from papvmm.engine.exits import BudgetSpent, ExitReason
+from papvmm.engine.exits import BudgetSpent, ExitReason, Kicked
 from papvmm.errors import PapvmmError
 from papvmm.isa.decode import decode
 from papvmm.isa.msr import MSR_LE, MSR_PR, MSR_SF
@@ -85,6 +85,7 @@ class Lockstep:
         self._follower: Final = follower
         self._twin: Final = twin
         self._steps = 0
+        self._is_kicked = False
 
     @property
     def state(self) -> ArchState:
@@ -109,7 +110,14 @@ class Lockstep:
             if complaints:
                 raise EnginesDiffer(self._report(before, min(left, STEP), complaints))
             self._twin.accept()
+            if self._is_kicked and reason == BudgetSpent():
+                self._is_kicked = False
+                return Kicked()
         return reason
+
+    def kick(self) -> None:
+        """Have a run end after its step; see ``Engine``."""
+        self._is_kicked = True
 
     def _step(self, budget: int, *, everywhere: bool) -> tuple[ExitReason, list[str]]:
         """Run both engines; return why the checked one stopped, and what differs."""

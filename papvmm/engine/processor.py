@@ -10,6 +10,7 @@ from papvmm.engine.exits import (
     Breakpoint,
     Crash,
     ExitReason,
+    Kicked,
 )
 from papvmm.engine.inputs import decrementer_due
 from papvmm.engine.stops import Stop, StopReason
@@ -113,6 +114,10 @@ class Processor:
             reason = self._step() if msr & TRACING else self._handle(self._executor.run(left))
         return reason
 
+    def kick(self) -> None:
+        """Have a run end soon; see ``Engine``."""
+        self._executor.kick()
+
     def _take_pending(self) -> int:
         """Take an interrupt that waits for MSR[EE], which is on; or return when one may be due.
 
@@ -138,6 +143,8 @@ class Processor:
                 return None
             case Exit.CONTEXT:
                 return self._change_context()
+            case Stop.KICK:
+                return Kicked()
             case Stop.BREAKPOINT:
                 return Breakpoint(self.state.read(CIA))
             case Exit.NOT_BUILT:

@@ -187,6 +187,10 @@ class _NoGuest:
         """There is nothing to run."""
         raise NotImplementedError(f"{budget} instructions of an areas script")
 
+    def kick(self) -> None:
+        """There is nothing to interrupt."""
+        raise NotImplementedError("a kick in an areas script")
+
 
 class _Run:
     """A machine as far as scripts see it."""

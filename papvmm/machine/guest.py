@@ -14,7 +14,15 @@ from papvmm.devices.random_source import RandomSource
 from papvmm.devices.rtc import Rtc
 from papvmm.devices.vty import VTY_INTERRUPT, Vty
 from papvmm.devices.xics import Xics
-from papvmm.engine.exits import Breakpoint, BudgetSpent, Crash, ExitReason, NotBuilt, PaprHcall
+from papvmm.engine.exits import (
+    Breakpoint,
+    BudgetSpent,
+    Crash,
+    ExitReason,
+    Kicked,
+    NotBuilt,
+    PaprHcall,
+)
 from papvmm.engine.inputs import decrementer_due, end_slice, is_interrupted, set_external
 from papvmm.errors import HostCrash
 from papvmm.isa.state import CIA, MSR, NOW, TB_OFFSET
@@ -141,7 +149,8 @@ class Guest:
     def advance(self, until: int) -> Outcome | None:
         """Let the vcpu whose turn it is run up to virtual time ``until`` (a count), at most.
 
-        Return early at the end of its turn, and, if ``heed`` is set, at its next guest exit.
+        Return early at the end of its turn, after a kick, and, if ``heed`` is set, at its next
+        guest exit.
         What ends or stops the machine is returned; None means that all goes on.
         """
         scheduler, vcpu = self.scheduler, self.caller
@@ -160,12 +169,10 @@ class Guest:
                     happened = self._follow(vcpu, self._hypercalls.serve(self))
                     if happened is not None or self.heed or scheduler.current is not vcpu:
                         return happened
-                case Breakpoint():
-                    return Paused("breakpoint")
-                case NotBuilt(cia, word, what):
-                    return VcpuCrashed(vcpu.vcpu_id, cia, what, word)
-                case Crash(cia, why):
-                    return VcpuCrashed(vcpu.vcpu_id, cia, why, None)
+                case Kicked():
+                    return None
+                case Breakpoint() | NotBuilt() | Crash():
+                    return _interruption(vcpu, reason)
                 case _:
                     assert_never(reason)
         if scheduler.left == 0:
@@ -353,3 +360,14 @@ class Guest:
                 vcpu.wake()
                 self._woken_by(vcpu, DispatchReason.DECREMENTER)
                 self.scheduler.add(vcpu, since=due)
+
+
+def _interruption(vcpu: Vcpu, reason: Breakpoint | NotBuilt | Crash) -> Outcome:
+    """Return why the guest can't go on, or is not to."""
+    match reason:
+        case Breakpoint():
+            return Paused("breakpoint")
+        case NotBuilt(cia, word, what):
+            return VcpuCrashed(vcpu.vcpu_id, cia, what, word)
+        case Crash(cia, why):
+            return VcpuCrashed(vcpu.vcpu_id, cia, why, None)

@@ -23,11 +23,11 @@ class Stretches:
         """Run a stretch of the turn that has begun, up to instruction count ``limit`` at most."""
         clock = guest.clock
         stretch = min(self._length, limit - clock.icount)
-        begin = monotonic()
-        happened = guest.advance(clock.count + stretch)
+        until, begin = clock.count + stretch, monotonic()
+        happened = guest.advance(until)
         spent = monotonic() - begin
         if spent > TURN:
             self._length = max(SHORTEST, self._length // 2)
-        elif spent < TURN / 4:
+        elif spent < TURN / 4 and clock.count >= until:
             self._length = min(LONGEST, self._length * 2)
         return happened

@@ -6,7 +6,7 @@ from itertools import chain, cycle
 from typing import Final
 
 from papvmm.engine.engine import Engine
-from papvmm.engine.exits import BudgetSpent, Crash, ExitReason, NotBuilt
+from papvmm.engine.exits import BudgetSpent, Crash, ExitReason, Kicked, NotBuilt
 from papvmm.engine.lockstep import EnginesDiffer, Lockstep, Twin
 from papvmm.engine.processor import Processor
 from papvmm.isa.state import CELLS, NOW, ArchState
@@ -97,7 +97,7 @@ class Pair:
         end, budgets = self._now + plan.total, chain(plan.budgets, cycle(plan.budgets))
         while self._now < end:
             budget = min(next(budgets), end - self._now)
-            reasons = [side.engine.run(budget) for side in (expected, checked)]
+            reasons = [expected.engine.run(budget), run_kicked(checked.engine, budget)]
             self._now = expected.state.read(NOW)
             if reasons[0] != reasons[1] or expected.state.buffer != checked.state.buffer:
                 return [
@@ -123,6 +123,15 @@ class Pair:
         except EnginesDiffer as error:
             return f"In lock-step, {error}"
         return "In lock-step, it did not happen again."
+
+
+def run_kicked(engine: Engine, budget: int) -> ExitReason:
+    """Run an engine that is kicked, and goes on."""
+    end = engine.state.read(NOW) + budget
+    engine.kick()
+    while (reason := engine.run(end - engine.state.read(NOW))) == Kicked():
+        pass
+    return reason
 
 
 def run(engine: Engine, plan: Plan) -> None:

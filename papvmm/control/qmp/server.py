@@ -50,6 +50,7 @@ class QmpServer:
 
     async def __aenter__(self) -> Self:
         listening = self._socket.listen()
+        self._control.machine.doorbell.watch(listening)
         await self._tasks.__aenter__()
         self._server = await asyncio.start_unix_server(self._accept, sock=listening)
         self._unwatch = watch(self._control.machine, self._broadcast)
@@ -90,6 +91,7 @@ class QmpServer:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._somebody.set()
+        self._control.machine.doorbell.watch(writer.get_extra_info("socket"))
         client = Client(self._control, reader, writer)
         task = self._tasks.create_task(client.converse(), name="qmp client")
         self._clients[client] = task

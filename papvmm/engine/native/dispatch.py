@@ -227,14 +227,18 @@ def _context() -> Fragment:
 
 
 def _approach() -> Fragment:
-    """Go on where the budget may end before the next branch."""
+    """Go on where the budget may end before the next branch; stop if there was a kick."""
     approach = Fragment()
+    usual = approach.value(f"icmp eq i64 {approach.read(layout.FLOOR)}, {layout.STRETCH}")
+    kicked = approach.fork(usual, likely=True)
     ended = approach.fork(approach.value(f"icmp ne i64 {approach.left()}, 0"))
     approach.uproot()
     approach.plant()
     approach.go("%ip", "%limit")
     approach.line(f"{ended}:")
     approach.stop_before(Stop.BUDGET)
+    approach.line(f"{kicked}:")
+    approach.stop_before(Stop.KICK)
     return approach
 
 

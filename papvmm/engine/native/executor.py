@@ -21,10 +21,11 @@ _CIA: Final = CIA.place
 _NOW: Final = NOW.place
 _MSR: Final = MSR.place
 _TRANSLATING: Final = MSR_IR | MSR_DR
-_STOP, _LEFT, _DEADLINE, _PLANTED, _MODE, _ADMITS = (
+_STOP, _LEFT, _FLOOR, _DEADLINE, _PLANTED, _MODE, _ADMITS = (
     field // 8
     for field in (
-        layout.STOP, layout.LEFT, layout.DEADLINE, layout.PLANTED, layout.MODE, layout.ADMITS,
+        layout.STOP, layout.LEFT, layout.FLOOR, layout.DEADLINE, layout.PLANTED, layout.MODE,
+        layout.ADMITS,
     )
 )  # fmt: skip
 _REASONS: Final[dict[int, StopReason | None]] = {
@@ -37,6 +38,7 @@ SETTLING: Final = 64
 MEANWHILE: Final = 10_000
 """Instructions that the Python engine runs where a starter has no handler."""
 _BUDGET: Final = Stop.BUDGET
+_KICK: Final = Stop.KICK
 _ENTER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
@@ -127,8 +129,19 @@ class NativeExecutor:
                     return stop
                 now = q[_NOW]
             elif stop is not _BUDGET:
-                return stop
+                return self._heed_kick() if stop is _KICK else stop
         return _BUDGET
+
+    def kick(self) -> None:
+        """Have native code leave at its next branch; see ``Executor``."""
+        self._q[_FLOOR] = layout.KICKED
+        self._python.kick()
+
+    def _heed_kick(self) -> Stop:
+        """Stop for a kick, and be ready for the next one."""
+        self._q[_FLOOR] = layout.STRETCH
+        self._python.is_kicked = False
+        return Stop.KICK
 
     def _part(self, now: int, end: int) -> int:
         """Return where to stop before ``end``; see where execution is, if it is time for that."""
@@ -183,4 +196,4 @@ class NativeExecutor:
         """Let the Python engine run, which may mark code that native code would overwrite."""
         stop = self._python.run(budget)
         self._code.announce()
-        return stop
+        return self._heed_kick() if stop is Stop.KICK else stop

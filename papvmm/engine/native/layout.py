@@ -18,7 +18,8 @@ STOP: Final = STATE_SIZE
 LEFT: Final = STATE_SIZE + 8
 """What is left of the budget, in bytes of op records, when native code begins, and ends."""
 FLOOR: Final = STATE_SIZE + 16
-"""Below this much left, branches go to ``approach``: ``STRETCH``."""
+"""Below this much left, branches go to ``approach``: ``STRETCH``, or ``KICKED`` to make all go."""
+KICKED: Final = 1 << 62
 DEADLINE: Final = STATE_SIZE + 24
 """The count of instructions at which the budget is used up."""
 PLANTED: Final = STATE_SIZE + 32

@@ -239,7 +239,7 @@ class LlvmText:
 
     def poll(self, left: Atom) -> str:
         """Go on unless the budget runs short; return the label for that case."""
-        floor = self.read(layout.FLOOR)
+        floor = self.value(f"load atomic i64, ptr {self.field(layout.FLOOR)} monotonic, align 8")
         return self.fork(self.value(f"icmp sge i64 {left}, {floor}"), likely=True)
 
 

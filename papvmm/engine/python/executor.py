@@ -55,6 +55,7 @@ class PythonExecutor:
         self._modes: Final[dict[tuple[int, Space | None], Mode]] = {}
         self._avoided: set[int] = set()
         self._generation = 0
+        self.is_kicked = False
 
     def run(self, budget: int) -> StopReason:
         """Run ``budget`` instructions, or to the first exit."""
@@ -96,6 +97,9 @@ class PythonExecutor:
         traces, stops = mode.traces, self.breakpoints
         stop: StopReason | None = None
         while stop is None:
+            if self.is_kicked:
+                self.is_kicked = False
+                return Stop.KICK
             left = end - q[_NOW]
             cia = q[_CIA]
             trace = traces.get(cia, NO_TRACE)
@@ -112,6 +116,10 @@ class PythonExecutor:
             else:
                 stop = self._interpret(mode, ram, code, left)
         return stop
+
+    def kick(self) -> None:
+        """Have a run end at its next trace, or the next one before it begins."""
+        self.is_kicked = True
 
     def _look_again(self) -> None:
         """Let go of traces that have been dropped, or that breakpoints have come into."""
