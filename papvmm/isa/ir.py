@@ -126,10 +126,14 @@ class CompareExchange:
 
 @dataclass(frozen=True, slots=True)
 class ExitIf:
-    """Stop before this instruction, with nothing written, if ``when``."""
+    """Stop before this instruction, with nothing written, if ``when`` but not ``unless``.
+
+    Engines look at ``unless`` first: it is what is usual, and only then is ``when`` computed.
+    """
 
     width: int
     when: Ref
+    unless: Ref
     reason: Exit
 
 
@@ -337,5 +341,6 @@ def _line(number: int, op: Op, show: Callable[[Ref], str]) -> str:
         case CompareExchange(_, of, when, ea, expected, new):
             operands = ", ".join(map(show, (ea, expected, new)))
             return f"%{number}:1 = compare-exchange {operands}:{of} if {show(when)}"
-        case ExitIf(_, when, reason):
-            return f"exit {reason.name} if {show(when)}"
+        case ExitIf(_, when, unless, reason):
+            usual = show(unless)
+            return f"exit {reason.name} if {show(when)}" + f" unless {usual}" * (usual != "0x0")

@@ -144,9 +144,10 @@ class Trace:
         """Store ``new`` if ``when`` and memory still holds ``expected``; one if so."""
         return self._append(CompareExchange(1, new.width, when.ref, ea.ref, expected.ref, new.ref))
 
-    def exit_if(self, when: Value, reason: Exit) -> None:
-        """Stop before this instruction, with nothing written, if ``when``."""
-        self._append(ExitIf(0, when.ref, reason))
+    def exit_if(self, when: Value, reason: Exit, *, unless: Value | None = None) -> None:
+        """Stop before this instruction, with nothing written, if ``when`` but not ``unless``."""
+        usual = self.const(0, 1) if unless is None else unless
+        self._append(ExitIf(0, when.ref, usual.ref, reason))
 
     def branch(self, when: Value, displacement: Value) -> None:
         """If ``when``, go to CIA + ``displacement``."""

@@ -359,8 +359,16 @@ class LlvmLowering(LlvmText, Lowering):
         self.line(f"br label %{finish}\n{finish}:\nbr label %{done}\n{done}:")
         return self.value(f"phi i1 [0, %{start}], [{same}, %{finish}]")
 
-    def exit_if(self, op: ExitIf, when: Atom) -> None:
-        self._unless(self.value(f"xor i1 {when}, 1"), op.reason)
+    def exit_if(self, op: ExitIf, when: Atom, unless: Atom) -> None:
+        """Stop before the instruction; LLVM moves what only ``when`` needs behind ``unless``."""
+        if unless == 0:
+            self._unless(self.value(f"xor i1 {when}, 1"), op.reason)
+            return
+        odd, go_on, stop = self.fork(unless, likely=True), self.label(), self.label()
+        self.line(f"br label %{go_on}\n{odd}:")
+        self.line(f"br i1 {when}, label %{stop}, label %{go_on}\n{stop}:")
+        self.stop_before(op.reason)
+        self.line(f"{go_on}:")
 
     def _unless(self, fine: Atom, reason: Exit | Stop) -> None:
         """Stop before the instruction unless all is fine."""

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 from papvmm.bits import ones
 from papvmm.engine.lowering import Atom
 from papvmm.engine.python.access import Address, Code, Data, namespace
-from papvmm.engine.python.lower import PythonLowering, expression, slot
+from papvmm.engine.python.lower import PythonLowering, expression, slot, unusual
 from papvmm.engine.stops import Stop
 from papvmm.engine.storage import GuestStorage
 from papvmm.isa.decode import Decoded
@@ -124,8 +124,8 @@ class HandlerSource(PythonLowering):
     def now(self) -> Atom:
         return "now"
 
-    def exit_if(self, op: ExitIf, when: Atom) -> None:
-        self.line(f"if {when}: return {-op.reason}")
+    def exit_if(self, op: ExitIf, when: Atom, unless: Atom) -> None:
+        self.line(f"if {unusual(when, unless)}: return {-op.reason}")
 
     def place(self, register: Register) -> str:
         if register.operand is None:

@@ -114,6 +114,11 @@ def mentions(atom: Atom, names: Iterable[str]) -> bool:
     )
 
 
+def unusual(when: Atom, unless: Atom) -> Atom:
+    """Return the condition of an exit."""
+    return when if unless == 0 else f"not {unless} and {when}"
+
+
 class PythonLowering(Lowering):
     """Source of a Python function under construction.
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 from papvmm.bits import M64, ones
 from papvmm.engine.lowering import Atom
 from papvmm.engine.python.access import Address, Code, Data, namespace
-from papvmm.engine.python.lower import PythonLowering, slot
+from papvmm.engine.python.lower import PythonLowering, slot, unusual
 from papvmm.engine.stops import Stop
 from papvmm.isa.decode import Decoded
 from papvmm.isa.ir import ExitIf, Immediate, Template
@@ -132,8 +132,8 @@ class TraceSource(PythonLowering):
         super().write(targets)
         self._written.update(targets)
 
-    def exit_if(self, op: ExitIf, when: Atom) -> None:
-        self.line(f"if {when}: {self._way_out(f'{self._step.cia}', 0, op.reason)}")
+    def exit_if(self, op: ExitIf, when: Atom, unless: Atom) -> None:
+        self.line(f"if {unusual(when, unless)}: {self._way_out(f'{self._step.cia}', 0, op.reason)}")
 
     def go_on(self) -> None:
         return

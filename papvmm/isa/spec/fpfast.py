@@ -128,18 +128,19 @@ def arithmetic(cpu: Trace, name: str, operands: tuple[Value, ...]) -> Value:
     signed = [x ^ SIGN if n in negated else x for n, x in enumerate(operands)]
     computed = formula(cpu, *signed)
     result, is_exact = computed.result, computed.is_exact
+    zero = _is_zero(computed.result) & computed.may_be_zero
     if single:
         result = _float(cpu, "fsingle", computed.result)
         low, span = SINGLE_RANGE
-        usual = (twice(result) - low).ult(span) & _rounds_once(name, computed.result)
+        rounds_once = _rounds_once(name, computed.result)
+        _leave_unless(cpu, (twice(result) - low).ult(span) & rounds_once, zero)
         is_exact = is_exact & result.eq(computed.result)
     elif computed.is_always_exact_if_small:
-        usual = twice(result).ult(INFINITE)
+        _leave_unless(cpu, twice(result).ult(INFINITE), cpu.const(0, 1))
     else:
         low, span = DOUBLE_RANGE
-        usual = (twice(result) - low).ult(span)
-    usual = usual | (_is_zero(computed.result) & computed.may_be_zero)
-    _exit_unless(cpu, usual, is_exact)
+        _leave_unless(cpu, (twice(result) - low).ult(span), zero)
+    _leave_unless_calm(cpu, is_exact)
     record(cpu, name, *operands)
     return result ^ SIGN if negates else result
 
@@ -150,12 +151,15 @@ def _rounds_once(name: str, double: Value) -> Value:
     return tie.coerce(1) if name == "frsp" else ~tie
 
 
-def _exit_unless(cpu: Trace, usual: Value, is_exact: Value) -> None:
-    """Leave to the helper what is not usual, or would have to set XX."""
-    fpscr = cpu[FPSCR]
-    calm = (fpscr & (RN | ENABLES)).eq(0)
-    settled = (fpscr & XX).ne(0).select(1, is_exact)
-    cpu.exit_if(~(usual & calm & settled), Exit.HELPER)
+def _leave_unless(cpu: Trace, usual: Value, fine: Value) -> None:
+    """Leave to the helper what is neither usual nor, looking more closely, fine."""
+    cpu.exit_if(~fine, Exit.HELPER, unless=usual)
+
+
+def _leave_unless_calm(cpu: Trace, is_exact: Value) -> None:
+    """Leave to the helper what would have to set XX, or to heed an enable or a rounding mode."""
+    calm = cpu[FPSCR] & (RN | ENABLES | XX)
+    _leave_unless(cpu, calm.eq(XX), calm.eq(0) & is_exact)
 
 
 def record(cpu: Trace, name: str, *operands: Value) -> None:
@@ -170,15 +174,14 @@ def from_integer(cpu: Trace, name: str, number: Value) -> Value:
     """Convert a doubleword, signed or not; unsigned ones above the signed are the helper's."""
     double = _float(cpu, "fsigned", number)
     is_exact = (number + (1 << 53)).ult(1 << 54)
-    usual = cpu.const(1, 1)
     result = double
     if name.endswith("s"):
         result = _float(cpu, "fsingle", double)
-        usual = _rounds_once(name, double)
+        cpu.exit_if(~_rounds_once(name, double), Exit.HELPER)
         is_exact = is_exact & result.eq(double)
     if "u" in name:
-        usual = usual & ~number.slt(0)
-    _exit_unless(cpu, usual, is_exact)
+        cpu.exit_if(number.slt(0), Exit.HELPER)
+    _leave_unless_calm(cpu, is_exact)
     record(cpu, name, number)
     return result
 
@@ -187,17 +190,17 @@ def to_integer(cpu: Trace, name: str, double: Value) -> Value:
     """Convert to a signed doubleword or word toward zero, as 64 bits."""
     bits = 31 if name == "fctiwz" else 63
     usual = twice(double).ult(1023 + bits << 53)
+    cpu.exit_if(~usual, Exit.HELPER)
     number = _float(cpu, "fint", usual.select(double, double.coerce(0)))
     is_exact = cpu.pure("feq", 1, _float(cpu, "fsigned", number), double)
-    _exit_unless(cpu, usual, is_exact)
+    _leave_unless_calm(cpu, is_exact)
     record(cpu, name, double)
     return number
 
 
 def compare(cpu: Trace, a: Value, b: Value) -> tuple[Value, Value, Value]:
     """Return LT, GT and EQ of numbers, and leave FPCC; NaNs are the helper's."""
-    is_nan = a.coerce(INFINITE).ult(twice(a)) | b.coerce(INFINITE).ult(twice(b))
-    cpu.exit_if(is_nan, Exit.HELPER)
     lt, gt, eq = cpu.pure("flt", 1, a, b), cpu.pure("flt", 1, b, a), cpu.pure("feq", 1, a, b)
+    cpu.exit_if(~(lt | gt | eq), Exit.HELPER)
     cpu[FP_CC] = lt.select(8, gt.select(4, cpu.const(2, 8)))
     return lt, gt, eq
