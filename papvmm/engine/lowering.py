@@ -66,7 +66,7 @@ class Lowering(ABC):
             case Cia() | Now():
                 return self.cia() if isinstance(op, Cia) else self.now()
             case ExitIf():
-                self.exit_if(op, values[op.when], values[op.unless])
+                self.exit_if(op, values)
             case CompareExchange():
                 return self.compare_exchange(op, values)
         return 0
@@ -116,5 +116,5 @@ class Lowering(ABC):
         """Append a compare-and-exchange."""
 
     @abstractmethod
-    def exit_if(self, op: ExitIf, when: Atom, unless: Atom) -> None:
+    def exit_if(self, op: ExitIf, values: list[Atom]) -> None:
         """Append a conditional exit."""

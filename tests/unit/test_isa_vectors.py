@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from papvmm.engine.exits import Breakpoint, PaprHcall
@@ -128,6 +128,7 @@ def is_nan(word):
     return word & 0x7FFF_FFFF > 0x7F80_0000
 
 
+@settings(deadline=None)
 @given(SINGLES.filter(lambda word: not is_nan(word)))
 def test_lfs_makes_a_double_of_the_same_value(word):
     program = Program("lfs 1,0(3); sc 1", msr=ON, r3=DATA)
@@ -139,6 +140,7 @@ def test_lfs_makes_a_double_of_the_same_value(word):
     assert doubleword(program, 1) == int.from_bytes(struct.pack(">d", value))
 
 
+@settings(deadline=None)
 @given(SINGLES)
 def test_stfs_writes_what_lfs_read(word):
     program = Program("lfs 1,0(3); stfs 1,4(3); sc 1", msr=ON, r3=DATA)

@@ -7,26 +7,30 @@ nothing, and a branch moves the limit with ``ip``.
 """
 
 from abc import abstractmethod
+from functools import cache
 from typing import Final
 
 from papvmm.bits import ones
 from papvmm.engine.lowering import Atom, Lowering
 from papvmm.engine.native import layout
+from papvmm.engine.native.text import Text
 from papvmm.engine.stops import Stop
 from papvmm.isa.exit import Exit
 from papvmm.isa.ir import (
-    COMPARISONS,
     Branch,
     BranchTo,
     CompareExchange,
+    Const,
     ExitIf,
-    Lanes,
     Leave,
     Load,
     Next,
+    Op,
     Pure,
+    Ref,
     Store,
     Template,
+    refs,
 )
 from papvmm.isa.operands import Register
 from papvmm.isa.state import CTR, LR, MSR, SRR0, SRR1, Cell
@@ -51,43 +55,6 @@ PRELUDE: Final = "\n".join(
 )
 MODE_CELLS: Final = frozenset((MSR, SRR0, SRR1, LR, CTR))
 WIDEST_DIVISION: Final = 64
-PURE: Final[dict[str, str]] = {
-    "add": "add i{n} {0}, {1}",
-    "sub": "sub i{n} {0}, {1}",
-    "mul": "mul i{n} {0}, {1}",
-    "udiv": "udiv i{n} {0}, {1}",
-    "sdiv": "sdiv i{n} {0}, {1}",
-    "and": "and i{n} {0}, {1}",
-    "or": "or i{n} {0}, {1}",
-    "xor": "xor i{n} {0}, {1}",
-    "shl": "shl i{n} {0}, {1}",
-    "lshr": "lshr i{n} {0}, {1}",
-    "ashr": "ashr i{n} {0}, {1}",
-    "rotl": "call i{n} @llvm.fshl.i{n}(i{n} {0}, i{n} {0}, i{n} {1})",
-    "eq": "icmp eq i{of} {0}, {1}",
-    "ult": "icmp ult i{of} {0}, {1}",
-    "slt": "icmp slt i{of} {0}, {1}",
-    "clz": "call i{n} @llvm.ctlz.i{n}(i{n} {0}, i1 false)",
-    "popcount": "call i{n} @llvm.ctpop.i{n}(i{n} {0})",
-    "zext": "zext i{of} {0} to i{n}",
-    "trunc": "trunc i{of} {0} to i{n}",
-    "sext": "sext i{of} {0} to i{n}",
-    "select": "select i1 {0}, i{n} {1}, i{n} {2}",
-}
-"""LLVM for each pure op but ``mask``, which decoding always computes, permutes and floats."""
-FLOAT: Final[dict[str, str]] = {
-    "fadd": "fadd double {0}, {1}",
-    "fmul": "fmul double {0}, {1}",
-    "fdiv": "fdiv double {0}, {1}",
-    "fma": "call double @llvm.fma.f64(double {0}, double {1}, double {2})",
-    "fsqrt": "call double @llvm.sqrt.f64(double {0})",
-    "flt": "fcmp olt double {0}, {1}",
-    "feq": "fcmp oeq double {0}, {1}",
-}
-"""LLVM for pure ops on doubles."""
-CONVERSIONS: Final = ("fsingle", "fsigned", "fint")
-VECTOR: Final = "<16 x i8>"
-EACH_BYTE: Final = int.from_bytes(bytes([1] * 16))
 
 
 def is_lowered(template: Template) -> bool:
@@ -96,6 +63,21 @@ def is_lowered(template: Template) -> bool:
         isinstance(op, Pure) and op.code in ("udiv", "sdiv") and op.width > WIDEST_DIVISION
         for op in template.ops
     )
+
+
+@cache
+def seldom(template: Template) -> frozenset[Ref]:
+    """Return the pure ops that nothing needs but exits that are unusual."""
+    needed = {ref for _, ref in template.writes} | set(refs(template.end))
+    for number in reversed(range(len(template.ops))):
+        op = template.ops[number]
+        if isinstance(op, ExitIf):
+            usual = template.ops[op.unless]
+            needed.add(op.when if isinstance(usual, Const) else op.unless)
+        elif number in needed or not isinstance(op, Pure):
+            needed.update(refs(op))
+    pure = (Ref(number) for number, op in enumerate(template.ops) if isinstance(op, Pure))
+    return frozenset(ref for ref in pure if ref not in needed)
 
 
 def changes_mode_only(template: Template) -> bool:
@@ -108,99 +90,8 @@ def tail_call(function: str, ip: str, limit: Atom = "%limit") -> str:
     return f"musttail call {CONVENTION} {function}(ptr %cpu, ptr {ip}, i64 {limit})\nret void"
 
 
-class LlvmText:
-    """The body of an LLVM function under construction."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self._names = 0
-
-    def line(self, text: str) -> None:
-        """Append a line."""
-        self.lines.append(text)
-
-    def value(self, text: str) -> str:
-        """Append a computation and return the name of its result."""
-        self._names += 1
-        name = f"%t{self._names}"
-        self.lines.append(f"{name} = {text}")
-        return name
-
-    def label(self) -> str:
-        """Return a fresh label."""
-        self._names += 1
-        return f"L{self._names}"
-
-    def fork(self, condition: Atom, *, likely: bool | None = None) -> str:
-        """Go on if ``condition``; return the label for the other case."""
-        here, other = self.label(), self.label()
-        profile = ", !prof !0" if likely else ""
-        self.line(f"br i1 {condition}, label %{here}, label %{other}{profile}")
-        self.line(f"{here}:")
-        return other
-
-    def pure(self, op: Pure, args: list[Atom]) -> Atom:
-        """Append a pure op."""
-        if op.code == "permute":
-            return self._permute(*args)
-        if op.code in FLOAT:
-            doubles = [self.value(f"bitcast i64 {arg} to double") for arg in args]
-            result = self.value(FLOAT[op.code].format(*doubles))
-            return result if op.width == 1 else self.value(f"bitcast double {result} to i64")
-        if op.code in CONVERSIONS:
-            return self._convert(op.code, *args)
-        return self.value(PURE[op.code].format(*args, n=op.width, of=op.of))
-
-    def _convert(self, code: str, number: Atom) -> Atom:
-        """Append a conversion to single precision and back, or from or to an integer."""
-        if code == "fsigned":
-            converted = self.value(f"sitofp i64 {number} to double")
-        else:
-            double = self.value(f"bitcast i64 {number} to double")
-            if code == "fint":
-                return self.value(f"fptosi double {double} to i64")
-            single = self.value(f"fptrunc double {double} to float")
-            converted = self.value(f"fpext float {single} to double")
-        return self.value(f"bitcast double {converted} to i64")
-
-    def lanes(self, op: Lanes, args: list[Atom]) -> Atom:
-        """Append a lane op."""
-        count = op.width // op.lane
-        vector = f"<{count} x i{op.lane}>"
-        vectors = [self.value(f"bitcast i{op.width} {arg} to {vector}") for arg in args]
-        on_vectors = PURE[op.code].replace("i{n}", vector).replace("i{of}", vector)
-        result = self.value(on_vectors.format(*vectors))
-        if op.code in COMPARISONS:
-            result = self.value(f"sext <{count} x i1> {result} to {vector}")
-        return self.value(f"bitcast {vector} {result} to i{op.width}")
-
-    def _permute(self, a: Atom, b: Atom, control: Atom) -> Atom:
-        """Append a choice of 16 bytes; LLVM numbers the bytes of a vector from the other end."""
-        first, second = (self.value(f"bitcast i128 {arg} to {VECTOR}") for arg in (a, b))
-        if isinstance(control, int):
-            numbers = [byte & 31 ^ 15 for byte in control.to_bytes(16, "little")]
-            mask = ", ".join(f"i32 {number}" for number in numbers)
-            both = f"{VECTOR} {first}, {VECTOR} {second}"
-            chosen = self.value(f"shufflevector {both}, <16 x i32> <{mask}>")
-        else:
-            within = self.value(f"xor i128 {control}, {EACH_BYTE * 15}")
-            of_a, of_b = (self._chosen(vector, within) for vector in (first, second))
-            shifted = self.value(f"shl i128 {control}, 3")
-            signs = self.value(f"bitcast i128 {shifted} to {VECTOR}")
-            is_b = self.value(f"icmp slt {VECTOR} {signs}, zeroinitializer")
-            chosen = self.value(f"select <16 x i1> {is_b}, {VECTOR} {of_b}, {VECTOR} {of_a}")
-        return self.value(f"bitcast {VECTOR} {chosen} to i128")
-
-    def _chosen(self, vector: str, numbers: str) -> str:
-        """Append the choice of bytes by the low four bits of their numbers."""
-        low = self.value(f"and i128 {numbers}, {EACH_BYTE * 15}")
-        indexes = self.value(f"bitcast i128 {low} to {VECTOR}")
-        chosen = "poison"
-        for place in range(16):
-            index = self.value(f"extractelement {VECTOR} {indexes}, i32 {place}")
-            byte = self.value(f"extractelement {VECTOR} {vector}, i8 {index}")
-            chosen = self.value(f"insertelement {VECTOR} {chosen}, i8 {byte}, i32 {place}")
-        return chosen
+class LlvmText(Text):
+    """Text that has to do with the vcpu buffer."""
 
     def beside(self, address: str, offset: Atom) -> str:
         """Return the address ``offset`` bytes after another."""
@@ -250,9 +141,15 @@ class LlvmLowering(LlvmText, Lowering):
         LlvmText.__init__(self)
         Lowering.__init__(self)
         self._little_endian: Final = little_endian
+        self.is_aside = False
+        """What is appended is not on the way that every execution takes."""
+        self._seldom: frozenset[Ref] = frozenset()
+        self._put_off: Final[dict[Ref, Pure]] = {}
 
     def instruction(self, template: Template) -> None:
         """Append one instruction."""
+        self._seldom = seldom(template)
+        self._put_off.clear()
         values = self.walk(template)
         for register, ref in template.writes:
             self.put(register, values[ref])
@@ -359,16 +256,37 @@ class LlvmLowering(LlvmText, Lowering):
         self.line(f"br label %{finish}\n{finish}:\nbr label %{done}\n{done}:")
         return self.value(f"phi i1 [0, %{start}], [{same}, %{finish}]")
 
-    def exit_if(self, op: ExitIf, when: Atom, unless: Atom) -> None:
-        """Stop before the instruction; LLVM moves what only ``when`` needs behind ``unless``."""
-        if unless == 0:
-            self._unless(self.value(f"xor i1 {when}, 1"), op.reason)
+    def op(self, op: Op, values: list[Atom]) -> Atom:
+        if isinstance(op, Pure) and self.ref in self._seldom:
+            self._put_off[self.ref] = op
+            return 0
+        return super().op(op, values)
+
+    def exit_if(self, op: ExitIf, values: list[Atom]) -> None:
+        usual = values[op.unless]
+        if usual == 0:
+            self._unless(self.value(f"xor i1 {values[op.when]}, 1"), op.reason)
             return
-        odd, go_on, stop = self.fork(unless, likely=True), self.label(), self.label()
+        odd, go_on, stop = self.fork(usual, likely=True), self.label(), self.label()
         self.line(f"br label %{go_on}\n{odd}:")
+        when = self._aside(op.when, values)
         self.line(f"br i1 {when}, label %{stop}, label %{go_on}\n{stop}:")
         self.stop_before(op.reason)
         self.line(f"{go_on}:")
+
+    def _aside(self, wanted: Ref, values: list[Atom]) -> Atom:
+        """Append here, where execution seldom comes, what was put off until now."""
+        there = dict(enumerate(values))
+        needed = {wanted}
+        for ref in sorted(self._put_off, reverse=True):
+            if ref in needed:
+                needed.update(self._put_off[ref].args)
+        self.is_aside = True
+        for ref in sorted(needed & self._put_off.keys()):
+            op = self._put_off[ref]
+            there[ref] = self._folded(op, [there[arg] for arg in op.args])
+        self.is_aside = False
+        return there[wanted]
 
     def _unless(self, fine: Atom, reason: Exit | Stop) -> None:
         """Stop before the instruction unless all is fine."""

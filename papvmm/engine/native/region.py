@@ -14,9 +14,9 @@ from papvmm.engine.native import layout
 from papvmm.engine.native.flow import Flow
 from papvmm.engine.native.lower import CONVENTION, PARAMETERS, LlvmLowering, tail_call
 from papvmm.isa.exit import Exit
-from papvmm.isa.ir import Immediate
+from papvmm.isa.ir import ExitIf, Immediate, Pure
 from papvmm.isa.operands import Operand, Register
-from papvmm.isa.state import CIA, GPR, ZERO_GPR, Cell
+from papvmm.isa.state import CIA, FP_A, FP_B, FP_C, GPR, VSR, ZERO_GPR, Cell
 from papvmm.memory.guest_memory import CODE_LINE, PAGE
 
 Slot: TypeAlias = tuple[Cell, int]
@@ -25,6 +25,9 @@ GOES_ON: Final = 0
 CHANGES_MODE: Final = 1
 INTERPRETED: Final = -1
 """Instead of a reason to stop: go on at CIA, in this mode or in another, or outside regions."""
+
+FLOATS: Final = (FP_A, FP_B, FP_C)
+"""Besides FPRs, what is kept where the host computes with doubles."""
 
 
 class Region(LlvmLowering):
@@ -37,6 +40,9 @@ class Region(LlvmLowering):
         self._address = flow.page
         self._known: dict[Slot, Atom] = {}
         self._dirty: set[Slot] = set()
+        self._computed: dict[tuple[str, int, int, tuple[Atom, ...]], Atom] = {}
+        self._passed: set[Atom] = set()
+        """What would have left the block already."""
         self._used: Final[dict[Slot, None]] = {}
         self._written: Final[dict[Slot, None]] = {}
         self._leader, self._left = flow.page, ""
@@ -58,7 +64,7 @@ class Region(LlvmLowering):
 
     def _block(self, leader: int) -> None:
         self.line(f"B{leader:x}:")
-        self._known, self._dirty = {}, set()
+        self._known, self._dirty, self._computed, self._passed = {}, set(), {}, set()
         self._address, self._falls_through = leader, True
         self._leader, self._left = leader, self.value("load i64, ptr %left")
         while self._is_inner():
@@ -75,6 +81,20 @@ class Region(LlvmLowering):
         address, flow = self._address, self._flow
         is_start = address == self._leader or address not in flow.leaders
         return self._falls_through and address in flow.code and is_start
+
+    def pure(self, op: Pure, args: list[Atom]) -> Atom:
+        key = op.code, op.width, op.of, tuple(args)
+        if self.is_aside:
+            return super().pure(op, args)
+        if key not in self._computed:
+            self._computed[key] = super().pure(op, args)
+        return self._computed[key]
+
+    def exit_if(self, op: ExitIf, values: list[Atom]) -> None:
+        if values[op.unless] or values[op.when] not in self._passed:
+            super().exit_if(op, values)
+        if values[op.unless] == 0:
+            self._passed.add(values[op.when])
 
     def immediate(self, op: Immediate) -> Atom:
         return self._operands[op.operand] & ones(op.width)
@@ -120,7 +140,7 @@ class Region(LlvmLowering):
         value = self._known.get(slot)
         if value is None:
             self._used[slot] = None
-            value = self._known[slot] = self.load_cell(slot[0], _name(slot))
+            value = self._known[slot] = self._read_slot(slot)
         return value
 
     def put(self, register: Register, value: Atom) -> None:
@@ -210,7 +230,20 @@ class Region(LlvmLowering):
     def _save(self) -> None:
         """Store the registers changed in this block to their stack slots."""
         for slot in sorted(self._dirty, key=_name):
-            self.store_cell(slot[0], _name(slot), self._known[slot])
+            self._write_slot(slot, self._known[slot])
+
+    def _read_slot(self, slot: Slot) -> Atom:
+        if _type(slot) != "double":
+            return self.load_cell(slot[0], _name(slot))
+        double = self.value(f"load double, ptr {_name(slot)}")
+        return self.value(f"bitcast double {double} to i64")
+
+    def _write_slot(self, slot: Slot, value: Atom) -> None:
+        if _type(slot) == "double":
+            double = self.value(f"bitcast i64 {value} to double")
+            self.line(f"store double {double}, ptr {_name(slot)}")
+        else:
+            self.store_cell(slot[0], _name(slot), value)
 
     def _exit(self, address: Atom, reason: int, left: Atom) -> None:
         label = f"X{len(self._exits)}"
@@ -222,7 +255,7 @@ class Region(LlvmLowering):
     def _prologue(self) -> None:
         """Load the registers, unless the budget may end within the region."""
         for slot in self._used | self._written:
-            self.line(f"{_name(slot)} = alloca i{slot[0].size * 8}")
+            self.line(f"{_name(slot)} = alloca {_type(slot)}")
         self.line("%left = alloca i64")
         number = self.value("ptrtoint ptr %ip to i64")
         left = self.value(f"sub i64 %limit, {number}")
@@ -234,9 +267,8 @@ class Region(LlvmLowering):
         self.line(f"%ram_base = load i64, ptr {self.field(layout.RAM_BASE)}")
         self.line(f"%marks = load ptr, ptr {self.field(layout.MARKS)}")
         for slot in self._used | self._written:
-            width = slot[0].size * 8
-            value = self.read(slot[0].at(slot[1]), width)
-            self.line(f"store i{width} {value}, ptr {_name(slot)}")
+            value = self.value(f"load {_type(slot)}, ptr {self.field(slot[0].at(slot[1]))}")
+            self.line(f"store {_type(slot)} {value}, ptr {_name(slot)}")
         within = self.value(f"and i64 {number}, {layout.RECORDS_SIZE - 1}")
         first, *others = sorted(self._flow.entries)
         targets = " ".join(
@@ -257,8 +289,8 @@ class Region(LlvmLowering):
         reason = self.value(f"phi i64 {reasons}")
         left = self.value(f"phi i64 {lefts}")
         for slot in self._written:
-            width = slot[0].size * 8
-            self.write(slot[0].at(slot[1]), self.value(f"load i{width}, ptr {_name(slot)}"), width)
+            value = self.value(f"load {_type(slot)}, ptr {_name(slot)}")
+            self.line(f"store {_type(slot)} {value}, ptr {self.field(slot[0].at(slot[1]))}")
         self.write(CIA.offset, address)
         self._pass_on(reason, GOES_ON, layout.LOOKUP, left)
         self._pass_on(reason, CHANGES_MODE, layout.CONTEXT, left)
@@ -272,6 +304,14 @@ class Region(LlvmLowering):
         other = self.fork(self.value(f"icmp eq i64 {reason}, {which}"))
         self.line(tail_call(self.value(f"load ptr, ptr {self.field(field)}"), "poison", left))
         self.line(f"{other}:")
+
+
+def _type(slot: Slot) -> str:
+    """Return the LLVM type of a register's stack slot."""
+    cell, element = slot
+    if cell in FLOATS or (cell is VSR and element % 2):
+        return "double"
+    return f"i{cell.size * 8}"
 
 
 def _name(slot: Slot) -> str:

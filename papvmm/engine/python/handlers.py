@@ -124,8 +124,8 @@ class HandlerSource(PythonLowering):
     def now(self) -> Atom:
         return "now"
 
-    def exit_if(self, op: ExitIf, when: Atom, unless: Atom) -> None:
-        self.line(f"if {unusual(when, unless)}: return {-op.reason}")
+    def exit_if(self, op: ExitIf, values: list[Atom]) -> None:
+        self.line(f"if {unusual(values[op.when], values[op.unless])}: return {-op.reason}")
 
     def place(self, register: Register) -> str:
         if register.operand is None:

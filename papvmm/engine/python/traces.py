@@ -132,8 +132,9 @@ class TraceSource(PythonLowering):
         super().write(targets)
         self._written.update(targets)
 
-    def exit_if(self, op: ExitIf, when: Atom, unless: Atom) -> None:
-        self.line(f"if {unusual(when, unless)}: {self._way_out(f'{self._step.cia}', 0, op.reason)}")
+    def exit_if(self, op: ExitIf, values: list[Atom]) -> None:
+        condition = unusual(values[op.when], values[op.unless])
+        self.line(f"if {condition}: {self._way_out(f'{self._step.cia}', 0, op.reason)}")
 
     def go_on(self) -> None:
         return
