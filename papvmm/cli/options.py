@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from papvmm.bits import M64
 from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
@@ -46,21 +46,30 @@ def cpu_count(text: str) -> int:
     return int(match[1])
 
 
-def machine_type(text: str) -> int:
-    """Read ``pseries[,kernel-addr=ADDRESS]`` and return the kernel's load address."""
+class MachineType(NamedTuple):
+    """What ``-machine`` says: the kernel's load address, and where to write the device tree."""
+
+    kernel_addr: int = DEFAULT_KERNEL_ADDR
+    dumpdtb: str | None = None
+
+
+def machine_type(text: str) -> MachineType:
+    """Read ``pseries[,kernel-addr=ADDRESS][,dumpdtb=FILE]``."""
     name, *properties = text.split(",")
     if not re.fullmatch(r"pseries(-[\d.]+)?", name):
         raise ArgumentTypeError(f"there is no machine {name!r}: papvmm is a pseries")
-    address = DEFAULT_KERNEL_ADDR
+    machine = MachineType()
     for item in properties:
         key, _, value = item.partition("=")
         if key == "kernel-addr":
-            address = number(value)
-            if address % 4:
+            machine = machine._replace(kernel_addr=number(value))
+            if machine.kernel_addr % 4:
                 raise ArgumentTypeError(f"kernel-addr={value}: instructions are at multiples of 4")
+        elif key == "dumpdtb":
+            machine = machine._replace(dumpdtb=value)
         elif not re.fullmatch(r"cap-[a-z0-9-]+|accel|x-vof|usb|vsmt|ic-mode", key):
             raise ArgumentTypeError(f"the pseries machine has no property {key!r}")
-    return address
+    return machine
 
 
 def rtc_base(text: str) -> int | None:

@@ -3,18 +3,24 @@
 import time
 from argparse import ArgumentParser, Namespace
 from contextlib import nullcontext
+from pathlib import Path
+from typing import Final
 
-from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
 from papvmm.cli import options
+from papvmm.cli.exit_codes import ExitCode
 from papvmm.cli.outcome import explain
 from papvmm.cli.session import Session
 from papvmm.cli.stderr import complain
 from papvmm.engine.accel import ACCELERATORS, DEFAULT_ACCEL
-from papvmm.errors import BadUsage
+from papvmm.errors import BadInput, BadUsage
+from papvmm.isa.state import GPR
 from papvmm.machine.builder import boot
 from papvmm.machine.config import AreasOnReset, MachineConfig, OnReboot
 from papvmm.machine.guest import Guest
 from papvmm.vpa.levels import LEVELS
+
+TOTAL_SIZE: Final = 4
+"""Where the size of a flattened device tree is in it (Devicetree Specification 5.2)."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -23,6 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("image", nargs="?", metavar="ELF", help="the kernel: an ELF64 ppc64 image")
     add("-kernel", metavar="ELF", help="the same, as QEMU spells it")
     add("-initrd", metavar="FILE", help="initial RAM disk")
+    add("-dtb", metavar="FILE", help="device tree to give the kernel instead of the machine's own")
     add("-append", metavar="TEXT", default="", help="kernel command line (/chosen/bootargs)")
     add("-rtc", type=options.rtc_base, metavar="base=…", help="date: base=utc or base=DATE")
     add("-action", type=options.reboot_action, metavar="reboot=…", default=OnReboot.RESET,
@@ -57,8 +64,10 @@ def add_machine_arguments(parser: ArgumentParser) -> None:
     add("-m", type=options.memory_size, default=512 << 20, metavar="SIZE",
         help="RAM, in MiB or with a K, M or G (default 512)")  # fmt: skip
     add("-smp", type=options.cpu_count, default=1, metavar="N", help="vcpus (default 1)")
-    add("-machine", "-M", type=options.machine_type, default=DEFAULT_KERNEL_ADDR,
-        metavar="pseries[,…]", help="pseries[,kernel-addr=ADDRESS]")  # fmt: skip
+    add("-machine", "-M", type=options.machine_type, default=options.MachineType(),
+        metavar="pseries[,…]",
+        help="pseries[,kernel-addr=ADDRESS][,dumpdtb=FILE]: dumpdtb writes the device tree, and"
+        " runs nothing")  # fmt: skip
     add("-cpu", type=options.one_of("a processor", "POWER9"), default="POWER9", help="POWER9")
     add("--hv", default="kvm", choices=tuple(LEVELS),
         help="whose rules for the areas: the hypervisor's level (default kvm)")  # fmt: skip
@@ -86,9 +95,10 @@ def config_from(args: Namespace) -> MachineConfig:
         hv_page=args.hv_page,
         kernel=options.read_file(image),
         initrd=options.read_file(args.initrd) if args.initrd else None,
+        dtb=options.read_file(args.dtb) if args.dtb else None,
         append=args.append,
         next_kernels=tuple(map(options.read_file, args.next_kernel)),
-        kernel_addr=args.machine,
+        kernel_addr=args.machine.kernel_addr,
         areas_on_reset=args.areas_on_reset,
         reset_dtl_len=args.reset_dtl_len,
         on_reboot=OnReboot.SHUTDOWN if args.no_reboot else args.action,
@@ -99,7 +109,21 @@ def config_from(args: Namespace) -> MachineConfig:
 
 def run(args: Namespace) -> int:
     """Run the guest to its end."""
-    return run_guest(boot(config_from(args), complain), args)
+    guest = boot(config_from(args), complain)
+    if args.machine.dumpdtb is not None:
+        return dump_device_tree(guest, args.machine.dumpdtb)
+    return run_guest(guest, args)
+
+
+def dump_device_tree(guest: Guest, path: str) -> int:
+    """Write the device tree, which the boot vcpu finds by r3, to a file."""
+    start = guest.vcpus[0].state.read(GPR, 3)
+    tree = guest.memory.read(start, guest.memory.load_be(start + TOTAL_SIZE, 4))
+    try:
+        Path(path).write_bytes(tree)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+    return ExitCode.DONE
 
 
 def run_guest(guest: Guest, args: Namespace) -> int:

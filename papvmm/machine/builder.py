@@ -14,8 +14,8 @@ from papvmm.machine.engines import make_engines
 from papvmm.machine.guest import Guest
 from papvmm.memory.door import HypervisorDoor
 from papvmm.memory.guest_memory import GuestMemory
-from papvmm.papr.device_tree import pseries
-from papvmm.papr.fdt import flatten
+from papvmm.papr.device_tree import completed, pseries
+from papvmm.papr.fdt import flatten, unflatten
 from papvmm.papr.hcalls import hypercalls
 from papvmm.trace.hub import Tracer
 from papvmm.vcpu.vcpu import Vcpu
@@ -62,7 +62,10 @@ def load_kernel(guest: Guest, kernel: File) -> LoadedImage:
     vcpu_ids = [vcpu.vcpu_id for vcpu in guest.vcpus]
 
     def describe(places: Places) -> bytes:
-        return flatten(pseries(config.memory_size, vcpu_ids, config.append, places))
+        if config.dtb is None:
+            return flatten(pseries(config.memory_size, vcpu_ids, config.append, places))
+        given = unflatten(config.dtb.name, config.dtb.data)
+        return flatten(completed(given, config.append, places))
 
     initrd = None if config.initrd is None else config.initrd.data
     rtas = _RTAS.read_bytes()

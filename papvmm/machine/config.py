@@ -68,6 +68,7 @@ class MachineConfig:
     hv_page: int = 4096
     kernel: File | None = None
     initrd: File | None = None
+    dtb: File | None = None
     append: str = ""
     next_kernels: tuple[File, ...] = ()
     kernel_addr: int = DEFAULT_KERNEL_ADDR

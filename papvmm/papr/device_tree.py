@@ -83,6 +83,27 @@ def pseries(memory_size: int, vcpu_ids: Sequence[int], bootargs: str, places: Pl
     return DeviceTree(root, ((rtas.start, rtas.end - rtas.start),), vcpu_ids[0])
 
 
+def completed(tree: DeviceTree, bootargs: str, places: Places) -> DeviceTree:
+    """Return a user's tree with what depends on the run: arguments, the initrd, and RTAS."""
+    root = tree.root
+    chosen, rtas = (_child(root, name) for name in ("chosen", "rtas"))
+    if bootargs:
+        chosen.properties["bootargs"] = strings(bootargs)
+    chosen.properties |= _initrd(places)
+    rtas.properties |= _rtas_place(places)
+    reserved = (places.rtas.start, places.rtas.end - places.rtas.start)
+    return DeviceTree(root, (*tree.reservations, reserved), tree.boot_cpuid)
+
+
+def _child(root: Node, name: str) -> Node:
+    """Return a child of the root, made if it isn't there."""
+    found = root.find(name)
+    if found is None:
+        found = Node(name)
+        root.children.append(found)
+    return found
+
+
 def _chosen(bootargs: str, places: Places) -> Node:
     console = strings(f"/vdevice/vty@{VTY_UNIT:x}")
     properties = {
@@ -90,10 +111,21 @@ def _chosen(bootargs: str, places: Places) -> Node:
         "stdout-path": console,
         "linux,stdout-path": console,
     }
-    if places.initrd is not None:
-        properties["linux,initrd-start"] = cells64(places.initrd.start)
-        properties["linux,initrd-end"] = cells64(places.initrd.end)
-    return Node("chosen", properties)
+    return Node("chosen", properties | _initrd(places))
+
+
+def _initrd(places: Places) -> dict[str, bytes]:
+    if places.initrd is None:
+        return {}
+    return {
+        "linux,initrd-start": cells64(places.initrd.start),
+        "linux,initrd-end": cells64(places.initrd.end),
+    }
+
+
+def _rtas_place(places: Places) -> dict[str, bytes]:
+    start, end = places.rtas
+    return {"linux,rtas-base": cells(start), "rtas-size": cells(end - start)}
 
 
 def _rtas(places: Places) -> Node:
@@ -102,11 +134,8 @@ def _rtas(places: Places) -> Node:
     It has no linux,rtas-entry, as QEMU's tree has none before firmware runs: bare guests then
     use H_RTAS, and Linux enters RTAS at its base.
     """
-    start, end = places.rtas
     tokens = {call.name: cells(call.token) for call in RTAS_CALLS}
-    properties = {
-        "linux,rtas-base": cells(start),
-        "rtas-size": cells(end - start),
+    properties = _rtas_place(places) | {
         "ibm,hypertas-functions": strings(*HYPERTAS_FUNCTIONS),
         # Linux calls ibm,os-term only where it is known to return.
         "ibm,extended-os-term": b"",

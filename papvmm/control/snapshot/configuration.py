@@ -17,6 +17,7 @@ from papvmm.machine.config import (
 
 KERNEL: Final = "kernel"
 INITRD: Final = "initrd"
+DTB: Final = "dtb"
 NEXT_KERNEL: Final = "next_kernel_{}"
 
 MOST_INSTRUCTIONS: Final = 1 << 62
@@ -33,6 +34,7 @@ def describe(config: MachineConfig) -> Object:
         "hv_page": config.hv_page,
         "kernel": _name(config.kernel),
         "initrd": _name(config.initrd),
+        "dtb": _name(config.dtb),
         "append": config.append,
         "next_kernels": [file.name for file in config.next_kernels],
         "kernel_addr": config.kernel_addr,
@@ -47,7 +49,7 @@ def describe(config: MachineConfig) -> Object:
 
 def images(config: MachineConfig) -> dict[str, bytes]:
     """Return the files that a later reset needs."""
-    files = {KERNEL: config.kernel, INITRD: config.initrd}
+    files = {KERNEL: config.kernel, INITRD: config.initrd, DTB: config.dtb}
     for index, file in enumerate(config.next_kernels):
         files[NEXT_KERNEL.format(index)] = file
     return {name: file.data for name, file in files.items() if file is not None}
@@ -71,6 +73,7 @@ def configuration(saved: Members, files: Mapping[str, bytes], accel: str) -> Mac
         hv_page=saved.number("hv_page", most=MOST_MEMORY),
         kernel=file(KERNEL, saved.optional_text("kernel")),
         initrd=file(INITRD, saved.optional_text("initrd")),
+        dtb=file(DTB, saved.optional_text("dtb")),
         append=saved.text("append"),
         next_kernels=tuple(
             kernel
