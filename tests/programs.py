@@ -11,6 +11,7 @@ from papvmm.engine.native.workshop import INTERPRETER, Finished, Workshop
 from papvmm.engine.processor import Processor
 from papvmm.engine.python.code_cache import TRACES, CodeCache
 from papvmm.engine.python.executor import HOT, PythonExecutor
+from papvmm.engine.python.on_demand import OnDemand
 from papvmm.isa.encode import assemble_program
 from papvmm.isa.msr import MSR_LE, MSR_ME, MSR_SF
 from papvmm.isa.state import CIA, CTR, GPR, LR, MSR, NOW, ArchState
@@ -48,22 +49,21 @@ def executor(memory, hot, traces=TRACES, tables=None):
     """An executor that is the only one of its guest; ``hot`` may make it."""
     if callable(hot):
         return hot(memory)
-    cache = CodeCache(memory, limit=traces)
     if hot not in (NATIVE, REGIONS):
-        state = ArchState()
+        state, cache = ArchState(), CodeCache(memory, limit=traces)
         return PythonExecutor(state, memory, cache, tables and Mmu(state, tables), hot=hot)
     store = DiskStore(cache_directory(), engine_version)
     workshop = Workshop(CompilerProcess(None, waits=True), store)
     if hot is REGIONS:
         workshop = Workshop(CompilerHere(), KeptInterpreter(store))
     pace = ALL_IS_HOT if hot is REGIONS else USUAL_PACE
-    return native_executor(memory, workshop, pace, cache, tables)
+    return native_executor(memory, workshop, pace, tables)
 
 
-def native_executor(memory, workshop, pace=ALL_IS_HOT, cache=None, tables=None):
+def native_executor(memory, workshop, pace=ALL_IS_HOT, tables=None):
     """A native executor that is the only one of its guest."""
     code = NativeCode(memory, workshop, pace)
-    return NativeExecutor(memory, code, cache or CodeCache(memory), tables)
+    return NativeExecutor(memory, code, OnDemand(memory), tables)
 
 
 class CompilerHere:

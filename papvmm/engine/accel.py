@@ -4,13 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from papvmm.engine.engine import Engine
-from papvmm.engine.lockstep import Lockstep, Twin
 from papvmm.engine.native.code import NativeCode
 from papvmm.engine.native.executor import NativeExecutor
 from papvmm.engine.native.workshop import Workshop
 from papvmm.engine.processor import Processor
-from papvmm.engine.python.code_cache import CodeCache
-from papvmm.engine.python.executor import PythonExecutor
+from papvmm.engine.python.on_demand import OnDemand
 from papvmm.isa.state import ArchState
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.mmu import Mmu
@@ -26,20 +24,22 @@ def python_engines(
     workshop: Workshop | None = None,  # noqa: ARG001 - an EngineMaker that needs none
 ) -> list[Engine]:
     """Return engines that run guest code in Python."""
-    cache, tables = CodeCache(memory), PageTables(memory)
+    python, tables = OnDemand(memory), PageTables(memory)
     mmus = [Mmu(ArchState(), tables) for _ in range(count)]
-    return [Processor(PythonExecutor(m.state, memory, cache, m), memory, m) for m in mmus]
+    return [Processor(python.executor(m.state, set(), m), memory, m) for m in mmus]
 
 
 def native_engines(memory: GuestMemory, count: int, workshop: Workshop) -> list[Engine]:
     """Return engines that run guest code as host code, once there is some."""
-    code, cache, tables = NativeCode(memory, workshop), CodeCache(memory), PageTables(memory)
-    executors = [NativeExecutor(memory, code, cache, tables) for _ in range(count)]
+    code, python, tables = NativeCode(memory, workshop), OnDemand(memory), PageTables(memory)
+    executors = [NativeExecutor(memory, code, python, tables) for _ in range(count)]
     return [Processor(executor, memory, executor.mmu) for executor in executors]
 
 
 def lockstep_engines(memory: GuestMemory, count: int, workshop: Workshop) -> list[Engine]:
     """Return native engines that a Python engine checks at every step."""
+    from papvmm.engine.lockstep import Lockstep, Twin  # noqa: PLC0415 - other guests need neither
+
     twin = Twin(memory)
     checked = native_engines(memory, count, workshop)
     return [Lockstep(engine, python_engines(twin.memory, 1)[0], twin) for engine in checked]

@@ -8,7 +8,8 @@ from papvmm.engine.code_marks import CODE_NATIVE, CODE_REGION
 from papvmm.engine.native import layout
 from papvmm.engine.native.jobs import perform
 from papvmm.engine.native.regions import Pace
-from papvmm.engine.native.starter import needed, part
+from papvmm.engine.native.starter import part
+from papvmm.engine.native.variants import needed
 from papvmm.engine.native.workshop import INTERPRETER, STARTER, Finished, Workshop
 from papvmm.isa.encode import assemble
 from papvmm.isa.msr import MSR_LE, MSR_ME, MSR_SF

@@ -217,6 +217,7 @@ class NativeCode:
         for start in range(self._first - self._base, end - self._base, layout.STRIDE):
             page, mode = _HOME.unpack_from(self._arena, start + layout.HOME)
             _POINTER.pack_into(self._table, self._row(page, mode), 0)
+        self._arena.madvise(mmap.MADV_DONTNEED)
         self._share(layout.FRESH, self._first)
         self.announce()
 

@@ -1,14 +1,13 @@
 """The native engine: it runs guest code as host code, and leaves to others what is odd."""
 
 import ctypes
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from papvmm.engine.native import layout
 from papvmm.engine.native.code import NativeCode, address_of, private
 from papvmm.engine.native.inner import Inner
 from papvmm.engine.native.interpretation import Interpretation
-from papvmm.engine.python.code_cache import CodeCache
-from papvmm.engine.python.executor import PythonExecutor
+from papvmm.engine.python.on_demand import OnDemand
 from papvmm.engine.stops import Stop, StopReason
 from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_IR, MSR_SF
@@ -16,6 +15,9 @@ from papvmm.isa.state import CIA, MSR, NOW, STATE_SIZE, ArchState
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.mmu import Mmu
 from papvmm.mmu.page_tables import PageTables
+
+if TYPE_CHECKING:
+    from papvmm.engine.python.executor import PythonExecutor
 
 _CIA: Final = CIA.place
 _NOW: Final = NOW.place
@@ -53,7 +55,7 @@ class NativeExecutor:
         self,
         memory: GuestMemory,
         code: NativeCode,
-        cache: CodeCache,
+        python: OnDemand,
         tables: PageTables | None = None,
     ) -> None:
         self._code: Final = code
@@ -62,8 +64,9 @@ class NativeExecutor:
         self._q: Final = memoryview(self._vcpu)[: layout.FETCH_TLB].cast("Q")
         self.state: Final = ArchState(memoryview(self._vcpu)[:STATE_SIZE])
         self.mmu: Final = None if tables is None else Mmu(self.state, tables)
-        self._python: Final = PythonExecutor(self.state, memory, cache, self.mmu)
-        self.breakpoints: Final = self._python.breakpoints
+        self.breakpoints: Final[set[int]] = set()
+        self._on_demand: Final = python
+        self._python: PythonExecutor | None = None
         self._enter: ctypes._FuncPointer | None = None
         self._settling = SETTLING
         self._next_sample = 0
@@ -135,12 +138,14 @@ class NativeExecutor:
     def kick(self) -> None:
         """Have native code leave at its next branch; see ``Executor``."""
         self._q[_FLOOR] = layout.KICKED
-        self._python.kick()
+        if self._python is not None:
+            self._python.kick()
 
     def _heed_kick(self) -> Stop:
         """Stop for a kick, and be ready for the next one."""
         self._q[_FLOOR] = layout.STRETCH
-        self._python.is_kicked = False
+        if self._python is not None:
+            self._python.is_kicked = False
         return Stop.KICK
 
     def _part(self, now: int, end: int) -> int:
@@ -194,6 +199,10 @@ class NativeExecutor:
 
     def _run_in_python(self, budget: int) -> StopReason:
         """Let the Python engine run, which may mark code that native code would overwrite."""
+        if self._python is None:
+            self._python = self._on_demand.executor(self.state, self.breakpoints, self.mmu)
+            if self._q[_FLOOR] == layout.KICKED:
+                self._python.kick()
         stop = self._python.run(budget)
         self._code.announce()
         return self._heed_kick() if stop is Stop.KICK else stop

@@ -11,7 +11,7 @@ from papvmm.engine.native.dispatch import FUNCTIONS, dispatch
 from papvmm.engine.native.handlers import Handler
 from papvmm.engine.native.lower import PRELUDE, is_lowered
 from papvmm.engine.native.slots import Fillers
-from papvmm.engine.native.starter import Variant
+from papvmm.engine.native.variants import Variant
 from papvmm.isa.decode import decode
 from papvmm.isa.ir import Branch, CompareExchange, Load, Next, Store, Template
 from papvmm.isa.spec import INSTRUCTIONS

@@ -3,8 +3,8 @@
 from papvmm.engine.native.interpretation import pack
 from papvmm.engine.native.interpreter import InterpreterSource
 from papvmm.engine.native.region_job import REGION
-from papvmm.engine.native.starter import needed
 from papvmm.engine.native.translation import translate
+from papvmm.engine.native.variants import needed
 from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job
 
 

@@ -43,9 +43,10 @@ class PythonExecutor:
         mmu: Mmu | None = None,
         *,
         hot: int = HOT,
+        breakpoints: set[int] | None = None,
     ) -> None:
         self.state: Final = state
-        self.breakpoints: Final[set[int]] = set()
+        self.breakpoints: Final[set[int]] = set() if breakpoints is None else breakpoints
         self._memory: Final = memory
         self._cache: Final = cache
         self._mmu: Final = mmu
