@@ -6,6 +6,7 @@ from papvmm.engine.native.workshop import Workshop
 from papvmm.machine.code_store import DiskStore, cache_directory
 from papvmm.machine.compiler import CompilerProcess, Tell
 from papvmm.machine.engine_version import engine_version
+from papvmm.machine.shipped import ShippedStore, package_directory
 from papvmm.memory.guest_memory import GuestMemory
 
 
@@ -16,5 +17,5 @@ def make_engines(
 
     With ``waits`` the guest waits for its compiler: for tests and measurements.
     """
-    store = DiskStore(cache_directory(), engine_version)
+    store = ShippedStore(DiskStore(cache_directory(), engine_version), package_directory())
     return ACCELERATORS[accel](memory, count, Workshop(CompilerProcess(tell, waits=waits), store))

@@ -19,9 +19,12 @@ class CodegenFailed(Exception):
     """LLVM refused a module."""
 
 
-def compile_handlers(text: str) -> MachineCode:
-    """Compile the interpreter: no loops, hardly any blocks, so no passes pay."""
-    return _compile_plainly(text, 2)
+def compile_handlers(text: str, processor: str = "") -> MachineCode:
+    """Compile the interpreter: no loops, hardly any blocks, so no passes pay.
+
+    It is for a kind of processor, by LLVM's name, or for the host's.
+    """
+    return _compile_plainly(text, 2, processor)
 
 
 def compile_soon(text: str) -> MachineCode:
@@ -57,16 +60,16 @@ def _run(passes: llvm.ModulePassManager, module: llvm.ModuleRef, builder: llvm.P
             passes.run(function, builder)
 
 
-def _compile_plainly(text: str, level: int) -> MachineCode:
+def _compile_plainly(text: str, level: int, processor: str = "") -> MachineCode:
     with _failures():
         module = llvm.parse_assembly(text)
-        return machine_code(_target_machine(level).emit_object(module))
+        return machine_code(_target_machine(level, processor).emit_object(module))
 
 
-def _target_machine(level: int = 2) -> llvm.TargetMachine:
+def _target_machine(level: int = 2, processor: str = "") -> llvm.TargetMachine:
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        cpu=processor or llvm.get_host_cpu_name(),
+        features="" if processor else llvm.get_host_cpu_features().flatten(),
         opt=level,
         reloc="pic",
         codemodel="small",

@@ -8,6 +8,17 @@ from papvmm.engine.native.variants import needed
 from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job
 
 
+def whole_interpreter(processor: str = "") -> bytes:
+    """Return an interpreter for a kind of processor, by LLVM's name, or for the host's.
+
+    Raises ImportError where there is no llvmlite.
+    """
+    from papvmm.engine.native import codegen  # noqa: PLC0415 - who only asks needs no LLVM
+
+    code = codegen.compile_handlers(InterpreterSource().text(), processor)
+    return pack(code.text, code.offsets)
+
+
 def perform(job: Job) -> bytes:
     """Do a job and return what came of it; raises ``CodegenFailed`` if LLVM refuses.
 
@@ -17,8 +28,7 @@ def perform(job: Job) -> bytes:
 
     match job.kind:
         case INTERPRETER.kind:
-            code = codegen.compile_handlers(InterpreterSource().text())
-            return pack(code.text, code.offsets)
+            return whole_interpreter()
         case kind if kind == STARTER:
             code = codegen.compile_soon(InterpreterSource(needed(job.request)).text())
             return pack(code.text, code.offsets)
