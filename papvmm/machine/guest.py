@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
 from papvmm.boot.elf import LoadedImage
-from papvmm.clock import VirtualClock, ticks_at
+from papvmm.clock import ticks_at
 from papvmm.devices.nvram import Nvram
 from papvmm.devices.random_source import RandomSource
 from papvmm.devices.rtc import Rtc
@@ -18,7 +18,6 @@ from papvmm.engine.exits import (
     Breakpoint,
     BudgetSpent,
     Crash,
-    ExitReason,
     Kicked,
     NotBuilt,
     PaprHcall,
@@ -40,7 +39,6 @@ from papvmm.machine.outcome import (
 from papvmm.machine.reset import Refusal, unregister_all
 from papvmm.machine.scheduler import Scheduler
 from papvmm.memory.door import HypervisorDoor
-from papvmm.memory.guest_memory import GuestMemory
 from papvmm.papr.hcall import (
     Cede,
     Continue,
@@ -66,6 +64,13 @@ PHYSICAL_CPU: Final = 0
 
 STARTED: Final = (DispatchReason.SYSTEM_RESET, PreemptReason.UNUSED)
 """Why a vcpu enters the guest that has not been there since it started."""
+RETURNED: Final = (DispatchReason.TIME_SLICE, PreemptReason.UNUSED)
+OUT_OF_TIME: Final = (DispatchReason.TIME_SLICE, PreemptReason.END_OF_TIME_SLICE)
+
+_CIA: Final = CIA.place
+_MSR: Final = MSR.place
+_NOW: Final = NOW.place
+_TB_OFFSET: Final = TB_OFFSET.place
 
 
 class Guest:
@@ -81,6 +86,8 @@ class Guest:
     ) -> None:
         self.config: Final = config
         self.door: Final = door
+        self.memory: Final = door.memory
+        self.clock: Final = door.clock
         self.vcpus: Final = tuple(vcpus)
         self.scheduler: Final = Scheduler(door.clock, config.slice_counts)
         self.rtc: Final = Rtc(door.clock, config.rtc_base)
@@ -103,16 +110,6 @@ class Guest:
         self._by_id: Final = {vcpu.vcpu_id: vcpu for vcpu in vcpus}
 
     # What hypercall handlers see (HcallContext).
-
-    @property
-    def memory(self) -> GuestMemory:
-        """Guest RAM."""
-        return self.door.memory
-
-    @property
-    def clock(self) -> VirtualClock:
-        """Virtual time."""
-        return self.door.clock
 
     @property
     def caller(self) -> Vcpu:
@@ -153,14 +150,19 @@ class Guest:
         guest exit.
         What ends or stops the machine is returned; None means that all goes on.
         """
-        scheduler, vcpu = self.scheduler, self.caller
-        while (most := min(scheduler.left, until - self.clock.count)) > 0:
+        scheduler, clock, vcpu = self.scheduler, self.clock, self.caller
+        run, q = vcpu.engine.run, vcpu.state.doublewords
+        stop = min(until, clock.count + scheduler.left)
+        while (most := stop - clock.count) > 0:
             if self.inside is None:
                 try:
                     self._enter(vcpu)
                 except HostCrash as crash:
                     return HostCrashed(str(crash))
-            reason = self._run(vcpu, most)
+            q[_NOW] = clock.count
+            reason = run(most)
+            scheduler.left -= q[_NOW] - clock.count
+            clock.count = q[_NOW]
             match reason:
                 case BudgetSpent():
                     pass
@@ -239,45 +241,29 @@ class Guest:
     # Guest entries and exits.
 
     def _enter(self, vcpu: Vcpu) -> None:
-        state, clock, tracer = vcpu.state, self.clock, self.door.tracer
-        cia = state.read(CIA)
-        dispatch_reason, preempt_reason = self.reasons[vcpu.vcpu_id]
-        vcpu.areas.enter(
-            Dispatch(
-                tb=clock.ticks + state.read(TB_OFFSET),
-                pcpu=PHYSICAL_CPU,
-                stolen=ticks_at(vcpu.stolen_counts),
-                pc=cia,
-                msr=state.read(MSR),
-                dispatch_reason=dispatch_reason,
-                preempt_reason=preempt_reason,
-            )
-        )
+        if vcpu.areas.see_entries:
+            vcpu.areas.enter(self._dispatch(vcpu))
         self.inside = vcpu
+        tracer = self.door.tracer
         if VcpuEntered in tracer.wanted:
-            tracer.emit(VcpuEntered(vcpu.vcpu_id, self.door.generation, clock.icount, cia))
+            cia = vcpu.state.read(CIA)
+            tracer.emit(VcpuEntered(vcpu.vcpu_id, self.door.generation, self.clock.icount, cia))
+
+    def _dispatch(self, vcpu: Vcpu) -> Dispatch:
+        """Return what the log tells of a guest entry that is to come now."""
+        q = vcpu.state.doublewords
+        tb, stolen = self.clock.ticks + q[_TB_OFFSET], ticks_at(vcpu.stolen_counts)
+        reasons = self.reasons[vcpu.vcpu_id]
+        return Dispatch(tb, PHYSICAL_CPU, stolen, q[_CIA], q[_MSR], *reasons)
 
     def _leave(self, vcpu: Vcpu, why: str) -> None:
-        tracer = self.door.tracer
-        slice_over = why == "slice"
-        self.reasons[vcpu.vcpu_id] = (
-            DispatchReason.TIME_SLICE,
-            PreemptReason.END_OF_TIME_SLICE if slice_over else PreemptReason.UNUSED,
-        )
+        self.reasons[vcpu.vcpu_id] = OUT_OF_TIME if why == "slice" else RETURNED
         vcpu.areas.leave()
         self.inside = None
+        tracer = self.door.tracer
         if VcpuLeft in tracer.wanted:
             cia = vcpu.state.read(CIA)
             tracer.emit(VcpuLeft(vcpu.vcpu_id, self.door.generation, self.clock.icount, cia, why))
-
-    def _run(self, vcpu: Vcpu, most: int) -> ExitReason:
-        state, clock = vcpu.state, self.clock
-        state.write(NOW, clock.count)
-        reason = vcpu.engine.run(most)
-        now = state.read(NOW)
-        self.scheduler.left -= now - clock.count
-        clock.count = now
-        return reason
 
     def _follow(self, vcpu: Vcpu, then: Then) -> Outcome | None:
         """Do what a hypercall asks of the machine."""

@@ -1,7 +1,8 @@
 """The one door through which the hypervisor stores into guest RAM, and its record of who did."""
 
 from collections import deque
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias, overload
 
 from papvmm.clock import VirtualClock
 from papvmm.memory.guest_memory import GuestMemory
@@ -22,6 +23,46 @@ class Origin(NamedTuple):
     registration: Registration | None = None
 
 
+Write: TypeAlias = tuple[int, bytes, bytes, Origin, int, int]
+"""A store as the door remembers it: gpa, old and new bytes, origin, generation and icount."""
+
+
+class Writes(Sequence[HvWrite]):
+    """The latest stores, oldest first; most of them nobody ever looks at."""
+
+    def __init__(self) -> None:
+        self._latest: Final[deque[Write]] = deque(maxlen=REMEMBERED)
+        self.add: Final = self._latest.append
+        self.clear: Final = self._latest.clear
+
+    def __len__(self) -> int:
+        return len(self._latest)
+
+    @overload
+    def __getitem__(self, index: int) -> HvWrite: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[HvWrite]: ...
+    def __getitem__(self, index: int | slice) -> HvWrite | list[HvWrite]:
+        if isinstance(index, slice):
+            return list(self)[index]
+        return as_event(self._latest[index])
+
+    def __iter__(self) -> Iterator[HvWrite]:
+        return map(as_event, self._latest)
+
+    def __reversed__(self) -> Iterator[HvWrite]:
+        return map(as_event, reversed(self._latest))
+
+
+def as_event(write: Write) -> HvWrite:
+    """Return a store as people look at it."""
+    gpa, old, new, origin, generation, icount = write
+    return HvWrite(
+        gpa, old, new, origin.actor, origin.area, origin.field, origin.vcpu_id,
+        generation, icount, origin.registration,
+    )  # fmt: skip
+
+
 class HypervisorDoor:
     """Stores on behalf of the hypervisor; ``writes`` holds the latest of them, oldest first."""
 
@@ -32,19 +73,13 @@ class HypervisorDoor:
         self.generation = 0
         self.registrations = 0
         self.count = 0
-        self.writes: Final[deque[HvWrite]] = deque(maxlen=REMEMBERED)
+        self.writes: Final = Writes()
 
     def store(self, gpa: int, data: bytes, origin: Origin) -> None:
         """Write ``data`` at ``gpa`` and remember who did."""
-        memory = self.memory
-        old = memory.read(gpa, len(data))
-        memory.write(gpa, data)
-        actor, vcpu_id, area, field, registration = origin
-        write = HvWrite(
-            gpa, old, data, actor, area, field, vcpu_id,
-            self.generation, self.clock.icount, registration,
-        )  # fmt: skip
+        old = self.memory.replace(gpa, data)
+        write = (gpa, old, data, origin, self.generation, self.clock.icount)
         self.count += 1
-        self.writes.append(write)
+        self.writes.add(write)
         if HvWrite in self.tracer.wanted:
-            self.tracer.emit(write)
+            self.tracer.emit(as_event(write))

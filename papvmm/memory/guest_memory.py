@@ -52,7 +52,7 @@ class GuestMemory:
     def read(self, gpa: int, length: int) -> bytes:
         """Return a copy of ``length`` bytes."""
         self._check(gpa, length)
-        return bytes(self.ram[gpa : gpa + length])
+        return self.ram[gpa : gpa + length].tobytes()
 
     def write(self, gpa: int, data: bytes | memoryview) -> None:
         """Put bytes into RAM: the loader's, the debugger's and the library's way."""
@@ -71,6 +71,15 @@ class GuestMemory:
         else:
             self.ram[gpa : gpa + length] = bytes(length)
         self.wrote(gpa, length)
+
+    def replace(self, gpa: int, data: bytes) -> bytes:
+        """Put bytes into RAM, and return those that were there."""
+        length = len(data)
+        self._check(gpa, length)
+        old = self.ram[gpa : gpa + length].tobytes()
+        self.ram[gpa : gpa + length] = data
+        self.wrote(gpa, length)
+        return old
 
     def view(self, gpa: int, length: int) -> memoryview:
         """Return a window on RAM, to read through; it stays valid as long as the memory."""
@@ -99,7 +108,7 @@ class GuestMemory:
 
     def holds(self, gpa: int, length: int) -> bool:
         """Tell whether RAM contains the ``length`` bytes at ``gpa``."""
-        return gpa >= 0 and length >= 0 and gpa + length <= self.size
+        return 0 <= gpa <= self.size - length and length >= 0
 
     def on_code_write(self, drop: Callable[[int, int], None]) -> None:
         """Have ``drop(gpa, length)`` called when bytes that code was derived from change."""
@@ -113,8 +122,9 @@ class GuestMemory:
         """Drop what engines derived from these bytes, which have just changed."""
         for see in self._on_write:
             see(gpa, length)
-        first, last = gpa // CODE_LINE, -(-(gpa + length) // CODE_LINE)
-        if self.code[first:last].strip(b"\0"):  # any(), which is slow for megabytes
+        first, last = gpa // CODE_LINE, (gpa + length - 1) // CODE_LINE
+        # strip() is any(), fast for megabytes.
+        if self.code[first] if first == last else self.code[first : last + 1].strip(b"\0"):
             for drop in self._on_code_write:
                 drop(gpa, length)
 

@@ -15,6 +15,7 @@ from papvmm.devices.rtc import NANOSECONDS
 from papvmm.memory.door import Origin
 from papvmm.papr.hcall import (
     CONTINUE,
+    PARAMETER,
     GuestPanic,
     HcallContext,
     HcallResult,
@@ -224,10 +225,10 @@ def serve(context: HcallContext, buffer: int) -> HcallResult:
     """Do the call described at real address ``buffer``; H_PARAMETER if there is none."""
     memory, buffer = context.memory, buffer & REAL_ADDRESS
     if not memory.holds(buffer, 12):
-        return HcallResult(HcallStatus.H_PARAMETER)
+        return PARAMETER
     token, nargs, nret = (memory.load_be(buffer + offset, 4) for offset in (0, 4, 8))
     if not memory.holds(buffer, 12 + 4 * (nargs + nret)):
-        return HcallResult(HcallStatus.H_PARAMETER)
+        return PARAMETER
     call = _BY_TOKEN.get(token)
     args: tuple[int, ...] = ()
     if call is None or (nargs, nret) != (call.arguments, call.returns):

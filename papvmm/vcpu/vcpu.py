@@ -1,6 +1,6 @@
 """A virtual processor: architected state, an engine that runs it, its areas and its run-state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
@@ -64,6 +64,8 @@ class Vcpu:
 
     vcpu_id: int
     engine: Engine
+    state: ArchState = field(init=False)
+    """The registers."""
     areas: VcpuAreas
     run_state: VcpuRunState = VcpuRunState.STOPPED
     prodded: bool = False
@@ -74,10 +76,8 @@ class Vcpu:
     ran_until: int | None = 0
     """The count at which the vcpu's last turn ended; None while it has the turn."""
 
-    @property
-    def state(self) -> ArchState:
-        """The registers."""
-        return self.engine.state
+    def __post_init__(self) -> None:
+        self.state = self.engine.state
 
     def power_on(self) -> None:
         """Put the registers into the state after power-on, and wait for ``start``."""

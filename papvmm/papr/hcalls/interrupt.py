@@ -6,6 +6,8 @@ from typing import Final
 from papvmm.bits import M64
 from papvmm.isa.state import TB_OFFSET
 from papvmm.papr.hcall import (
+    PARAMETER,
+    SUCCESS,
     Hcall,
     HcallArgs,
     HcallContext,
@@ -18,29 +20,29 @@ from papvmm.papr.hcall import (
 def h_eoi(context: HcallContext, args: HcallArgs) -> HcallResult:
     """End the handling of the interrupt that H_XIRR gave, as ``args[0]``."""
     context.xics.end(context.caller.vcpu_id, args[0])
-    return HcallResult(HcallStatus.H_SUCCESS)
+    return SUCCESS
 
 
 def h_cppr(context: HcallContext, args: HcallArgs) -> HcallResult:
     """Set the caller's priority, the low byte of ``args[0]``."""
     context.xics.set_cppr(context.caller.vcpu_id, args[0])
-    return HcallResult(HcallStatus.H_SUCCESS)
+    return SUCCESS
 
 
 def h_ipi(context: HcallContext, args: HcallArgs) -> HcallResult:
     """Set the MFRR of the server ``args[0]`` to the low byte of ``args[1]``."""
     target = context.find_vcpu(args[0])
     if target is None:
-        return HcallResult(HcallStatus.H_PARAMETER)
+        return PARAMETER
     context.xics.request_ipi(target.vcpu_id, args[1])
-    return HcallResult(HcallStatus.H_SUCCESS)
+    return SUCCESS
 
 
 def h_ipoll(context: HcallContext, args: HcallArgs) -> HcallResult:
     """Return the XIRR and MFRR of the server ``args[0]``, and change nothing."""
     target = context.find_vcpu(args[0])
     if target is None:
-        return HcallResult(HcallStatus.H_PARAMETER)
+        return PARAMETER
     there = context.xics.presentations[target.vcpu_id]
     return HcallResult(HcallStatus.H_SUCCESS, (there.xirr, there.mfrr))
 

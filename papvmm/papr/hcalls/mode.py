@@ -6,6 +6,7 @@ from typing import Final
 
 from papvmm.isa.state import LPCR, LPCR_AIL, LPCR_ILE, SPRG0
 from papvmm.papr.hcall import (
+    SUCCESS,
     Hcall,
     HcallArgs,
     HcallContext,
@@ -57,7 +58,7 @@ def h_set_dabr(_context: HcallContext, _args: HcallArgs) -> HcallResult:
 def h_set_sprg0(context: HcallContext, args: HcallArgs) -> HcallResult:
     """Set SPRG0 of the caller."""
     context.caller.state.write(SPRG0, args[0])
-    return HcallResult(HcallStatus.H_SUCCESS)
+    return SUCCESS
 
 
 def h_get_cpu_characteristics(_context: HcallContext, _args: HcallArgs) -> HcallResult:

@@ -6,12 +6,13 @@ from typing import Final
 from papvmm.bits import is_aligned
 from papvmm.memory.door import Origin
 from papvmm.papr.hcall import (
+    PARAMETER,
+    SUCCESS,
     Hcall,
     HcallArgs,
     HcallContext,
     HcallHandler,
     HcallResult,
-    HcallStatus,
 )
 
 PAGE_SIZE: Final = 4096
@@ -32,13 +33,13 @@ def h_page_init(context: HcallContext, args: HcallArgs) -> HcallResult:
     flags, destination, source = args[:3]
     pages = (destination, source) if flags & H_COPY_PAGE else (destination,)
     if flags & ~_KNOWN or not all(_is_page(context, page) for page in pages):
-        return HcallResult(HcallStatus.H_PARAMETER)
+        return PARAMETER
     origin = Origin(Hcall.H_PAGE_INIT.name, context.caller.vcpu_id)
     if flags & H_COPY_PAGE:
         context.door.store(destination, context.memory.read(source, PAGE_SIZE), origin)
     elif flags & H_ZERO_PAGE:
         context.door.store(destination, bytes(PAGE_SIZE), origin)
-    return HcallResult(HcallStatus.H_SUCCESS)
+    return SUCCESS
 
 
 def _is_page(context: HcallContext, gpa: int) -> bool:

@@ -5,7 +5,8 @@ from typing import Final
 
 from papvmm.bits import M64
 from papvmm.papr.hcall import (
-    CONTINUE,
+    PARAMETER,
+    SUCCESS,
     Cede,
     Hcall,
     HcallArgs,
@@ -25,16 +26,16 @@ ANYBODY: Final = M64
 def h_cede(context: HcallContext, _args: HcallArgs) -> HcallResult:
     """Wait, with interrupts enabled, until one comes or somebody prods."""
     waits = context.caller.cede()
-    return HcallResult(HcallStatus.H_SUCCESS, then=Cede() if waits else CONTINUE)
+    return HcallResult(HcallStatus.H_SUCCESS, then=Cede()) if waits else SUCCESS
 
 
 def h_prod(context: HcallContext, args: HcallArgs) -> HcallResult:
     """Wake the vcpu named by ``args[0]``, or let its next H_CEDE return at once."""
     target = context.find_vcpu(context.caller.areas.level.vcpu_id(args[0]))
     if target is None:
-        return HcallResult(HcallStatus.H_PARAMETER)
+        return PARAMETER
     woke = target.prod()
-    return HcallResult(HcallStatus.H_SUCCESS, then=Wake(target) if woke else CONTINUE)
+    return HcallResult(HcallStatus.H_SUCCESS, then=Wake(target)) if woke else SUCCESS
 
 
 def h_confer(context: HcallContext, args: HcallArgs) -> HcallResult:
@@ -45,13 +46,13 @@ def h_confer(context: HcallContext, args: HcallArgs) -> HcallResult:
     target_id, seen = args[:2]
     level = context.caller.areas.level
     if target_id == ANYBODY or level.confers is Confers.NEVER:
-        return HcallResult(HcallStatus.H_SUCCESS)
+        return SUCCESS
     target = context.find_vcpu(level.vcpu_id(target_id))
     if target is None:
-        return HcallResult(HcallStatus.H_PARAMETER)
+        return PARAMETER
     stands_still = seen == target.areas.yield_count
     gives = stands_still and (level.confers is Confers.STANDS_STILL or seen % 2 == 1)
-    return HcallResult(HcallStatus.H_SUCCESS, then=YieldTo(target) if gives else CONTINUE)
+    return HcallResult(HcallStatus.H_SUCCESS, then=YieldTo(target)) if gives else SUCCESS
 
 
 HANDLERS: Final[Mapping[Hcall, HcallHandler]] = {

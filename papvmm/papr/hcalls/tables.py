@@ -6,6 +6,8 @@ from typing import Final
 from papvmm.isa.state import LPCR, LPCR_GTSE, LPCR_HR, LPCR_UPRT, PROCESS_TABLE
 from papvmm.mmu.radix import PROCESS_TABLE_BASE
 from papvmm.papr.hcall import (
+    PARAMETER,
+    SUCCESS,
     Hcall,
     HcallArgs,
     HcallContext,
@@ -39,7 +41,7 @@ def h_register_proc_tbl(context: HcallContext, args: HcallArgs) -> HcallResult:
     table = context.caller.state.read(PROCESS_TABLE)
     radix = bool(flags & RADIX)
     if flags & ~FLAGS or flags & SEGMENT_TABLES:
-        return HcallResult(HcallStatus.H_PARAMETER)
+        return PARAMETER
     if flags & CHANGE and flags & REGISTER:
         wrong = _what_is_wrong(base, page_size, size) if radix else HcallStatus.H_PARAMETER
         if wrong is not None:
@@ -48,13 +50,13 @@ def h_register_proc_tbl(context: HcallContext, args: HcallArgs) -> HcallResult:
     elif flags & CHANGE:
         table = 0
     elif radix != bool(lpcr & LPCR_HR):
-        return HcallResult(HcallStatus.H_PARAMETER)
+        return PARAMETER
     chosen = (LPCR_UPRT | LPCR_HR if radix else 0) | (LPCR_GTSE if flags & GTSE else 0)
     for vcpu in context.vcpus:
         others = vcpu.state.read(LPCR) & ~(LPCR_UPRT | LPCR_HR | LPCR_GTSE)
         vcpu.state.write(LPCR, others | chosen)
         vcpu.state.write(PROCESS_TABLE, table)
-    return HcallResult(HcallStatus.H_SUCCESS)
+    return SUCCESS
 
 
 def _what_is_wrong(base: int, page_size: int, size: int) -> HcallStatus | None:

@@ -5,6 +5,8 @@ from typing import Final
 
 from papvmm.devices.vty import VTY_UNIT
 from papvmm.papr.hcall import (
+    PARAMETER,
+    SUCCESS,
     Hcall,
     HcallArgs,
     HcallContext,
@@ -23,16 +25,16 @@ def h_put_term_char(context: HcallContext, args: HcallArgs) -> HcallResult:
     """Show the first ``args[1]`` characters of ``args[2:4]`` on the vty ``args[0]``."""
     unit, length, *registers = args[:4]
     if unit not in _UNITS or length > LONGEST:
-        return HcallResult(HcallStatus.H_PARAMETER)
+        return PARAMETER
     characters = b"".join(register.to_bytes(8, "big") for register in registers)
     context.console.write(characters[:length])
-    return HcallResult(HcallStatus.H_SUCCESS)
+    return SUCCESS
 
 
 def h_get_term_char(context: HcallContext, args: HcallArgs) -> HcallResult:
     """Return how many keys were waiting on the vty ``args[0]``, at most 16, and the keys."""
     if args[0] not in _UNITS:
-        return HcallResult(HcallStatus.H_PARAMETER)
+        return PARAMETER
     keys = context.console.read(LONGEST)
     padded = keys.ljust(LONGEST, b"\0")
     registers = (int.from_bytes(padded[start : start + 8], "big") for start in (0, 8))
