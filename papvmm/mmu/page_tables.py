@@ -89,8 +89,11 @@ class PageTables:
         """Where the entries are that all else follows from."""
         self._on_line: Final[dict[int, set[int]]] = {}
         """The entries on a line, by address."""
-        self.on_forget: Final[list[Callable[[int | None], None]]] = []
-        """Called with a page's number when what it leads to is forgotten; None: all pages."""
+        self.on_forget: Final[list[Callable[[Space | None, int], None]]] = []
+        """Called when what a page leads to is forgotten, with its space and number.
+
+        Without a space, all pages are.
+        """
         self.on_mark: Final[list[Callable[[], None]]] = []
         """Called when pages, whose stores went unnoticed before, were marked."""
         memory.on_code_write(self._wrote)
@@ -191,7 +194,7 @@ class PageTables:
         for space, number in self._leaves.pop(gpa):
             space.forget(number)
             for listener in self.on_forget:
-                listener(number)
+                listener(space, number)
         line = gpa // CODE_LINE
         self._on_line[line].remove(gpa)
         if not self._on_line[line]:
@@ -205,7 +208,7 @@ class PageTables:
         for line in list(self._on_line):
             self._unmark(line)
         for listener in self.on_forget:
-            listener(None)
+            listener(None, 0)
 
     def _unmark(self, line: int) -> None:
         del self._on_line[line]

@@ -26,7 +26,7 @@ from tests.programs import CompilerHere
 VECTORS = Path(__file__).parents[1] / "data" / "isa-vectors.jsonl.gz"
 WORDS = PAGE // 4
 AT = 0x3000
-MODES = range(layout.MODES)
+MODES = range(layout.REAL_MODES)
 FOUND = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 MADE = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
 

@@ -64,8 +64,9 @@ class NativeCode:
         self._starters = 0
         """What a starter was asked for with, and how many were."""
         self._is_asked = False
-        self._is_whole = False
-        """Whether a starter is being made, and whether the interpreter in use is none."""
+        """Whether a starter is being made."""
+        self.is_whole = False
+        """Whether the interpreter in use is no starter."""
         kept = workshop.store.load(INTERPRETER.name)
         if kept:
             self._begin(kept[-1], is_whole=True)
@@ -82,7 +83,7 @@ class NativeCode:
 
     def ask_for(self, ra: int, mode: int) -> None:
         """Have a starter made, until there is the whole interpreter, for some code, too."""
-        may_ask = not (self._is_whole or self._is_asked) and self._starters < STARTERS
+        may_ask = not (self.is_whole or self._is_asked) and self._starters < STARTERS
         if may_ask and ra < self.ram_size:
             self._request += part(self._memory, ra, mode)
             self._starters += 1
@@ -91,9 +92,9 @@ class NativeCode:
 
     def _begin(self, content: bytes, *, is_whole: bool) -> None:
         """Use an interpreter from now on: one better than that in use so far."""
-        if self._is_whole:
+        if self.is_whole:
             return
-        self._is_whole, self._is_asked = is_whole, False
+        self.is_whole, self._is_asked = is_whole, False
         self.interpretation = latest = interpretation(content)
         for listener in self.on_interpreter:
             listener(latest)
@@ -140,6 +141,11 @@ class NativeCode:
     def restore(self, record: int, handler: int) -> None:
         """Give an op record, by its address, its handler back."""
         _POINTER.pack_into(self._arena, record - self._base, handler)
+
+    def op_page(self, page: int, mode: int) -> int:
+        """Return the address of the op page for a page of RAM, a new one if need be."""
+        start = self._find(page, mode)
+        return self._base + (self._new_page(page, mode) if start is None else start)
 
     # What regions need (``OpPages``).
 

@@ -2,33 +2,29 @@
 
 from typing import Final
 
-from papvmm.engine.code_marks import CODE_NATIVE, DERIVED
 from papvmm.engine.native import layout
-from papvmm.engine.native.decoding import LINE_SHIFT, NOBODY
+from papvmm.engine.native.decoding import NOBODY
 from papvmm.engine.native.handlers import Handler
 from papvmm.engine.native.inner import Inner
 from papvmm.engine.native.lower import (
     CONVENTION,
-    FILLER,
     FINDER,
     LlvmText,
     tail_call,
 )
+from papvmm.engine.native.slow import slow_paths
 from papvmm.engine.stops import Stop
 from papvmm.isa.exit import Exit
-from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_FE, MSR_IR, MSR_LE, MSR_PR, MSR_SF, TRACING
+from papvmm.isa.msr import MSR_EE, MSR_FE, MSR_LE, MSR_PR, MSR_SF, TRACING
 from papvmm.isa.softfloat.fpscr import FEX
 from papvmm.isa.state import CIA, FPSCR, MSR
 from papvmm.memory.guest_memory import PAGE
-from papvmm.mmu.translate import REAL_MODE_BITS
 
 FUNCTIONS: Final = (
     "enter", "lookup", "interpret", "context", "approach", "decode", "decode_me", "new_page",
     "next_page", "budget_end", "breakpoint", "odd", "missing", "fill_load", "fill_store",
 )  # fmt: skip
 PAGE_SHIFT: Final = PAGE.bit_length() - 1
-ELSEWHERE: Final = DERIVED & ~CODE_NATIVE
-"""Marks of a line whose code native stores can't forget."""
 
 
 class Fragment(Handler):
@@ -36,11 +32,11 @@ class Fragment(Handler):
 
     def find(self) -> str:
         """Look CIA up in the fetch TLB, then in the op pages; return the op record."""
-        cia, mode = self.read(CIA.offset), self.read(layout.MODE)
+        cia, within_page = self.read(CIA.offset), self.read(layout.FETCH_KEY)
         page = self.value(f"and i64 {cia}, {layout.PAGE_MASK}")
-        key = self.value(f"or i64 {page}, {mode}")
+        key = self.value(f"or i64 {page}, {within_page}")
         number = self.value(f"lshr i64 {cia}, {PAGE_SHIFT}")
-        mixed = self.value(f"xor i64 {number}, {self.value(f'shl i64 {mode}, 6')}")
+        mixed = self.value(f"xor i64 {number}, {self.value(f'shl i64 {within_page}, 5')}")
         index = self.value(f"and i64 {mixed}, {layout.TLB_ENTRIES - 1}")
         scaled = self.value(f"shl i64 {index}, 4")
         entry = self.field(self.value(f"add i64 {scaled}, {layout.FETCH_TLB}"))
@@ -50,7 +46,7 @@ class Fragment(Handler):
         self.line(f"br label %{hit}\n{hit}:")
         known = self.value(f"load ptr, ptr {self.beside(entry, 8)}")
         self.line(f"br label %{join}\n{miss}:")
-        records, there = self._op_page(cia, number, mode)
+        records, there = self._op_page(cia, number)
         self.line(f"store i64 {key}, ptr {entry}")
         self.line(f"store ptr {records}, ptr {self.beside(entry, 8)}")
         self.line(f"br label %{join}\n{join}:")
@@ -59,9 +55,12 @@ class Fragment(Handler):
         within = self.value(f"and i64 {cia}, {PAGE - 1}")
         return self.beside(found, self.value(f"shl i64 {within}, {layout.RECORD_SHIFT}"))
 
-    def _op_page(self, cia: str, number: str, mode: str) -> tuple[str, str]:
-        """Return the op page for an address, and the label from which it is; or stop."""
-        outside = self.fork(self.value(f"icmp ult i64 {cia}, {self.read(layout.RAM_SIZE)}"))
+    def _op_page(self, cia: str, number: str) -> tuple[str, str]:
+        """Return the op page for a real address, and the label from which it is; or stop."""
+        mode = self.read(layout.MODE)
+        in_ram = self.value(f"icmp ult i64 {cia}, {self.read(layout.RAM_SIZE)}")
+        is_real = self.value(f"icmp ult i64 {mode}, {layout.REAL_MODES}")
+        outside = self.fork(self.value(f"and i1 {in_ram}, {is_real}"))
         first = self.value(f"mul i64 {number}, {layout.MODES}")
         offset = self.value(f"shl i64 {self.value(f'add i64 {first}, {mode}')}, 3")
         table = self.value(f"load ptr, ptr {self.shared(layout.OP_PAGES)}")
@@ -133,7 +132,7 @@ def dispatch() -> str:
         named[name] = Fragment()
         named[name].stop_before(reason)
     texts = [part.text(name) for name, part in named.items()]
-    return "\n".join((_enter(), *texts, _fill_load(), _forget(), _fill_store()))
+    return "\n".join((_enter(), *texts, slow_paths()))
 
 
 def _enter() -> str:
@@ -146,11 +145,13 @@ def _enter() -> str:
     text.write(layout.SEEN, generation)
     text.line(f"br label %{start}\n{start}:\nbr label %{loop}\n{loop}:")
     text.line(f"%number = phi i64 [0, %{start}], [%next, %{loop}]")
-    for tlb, shift, tags in ((layout.FETCH_TLB, 4, 1), (layout.DATA_TLB, 5, 2)):
-        entry = text.value(f"shl i64 %number, {shift}")
-        for tag in range(tags):
-            offset = text.value(f"add i64 {entry}, {tlb + 8 * tag}")
-            text.write(offset, NOBODY)
+    entry = text.value("shl i64 %number, 4")
+    text.write(text.value(f"add i64 {entry}, {layout.FETCH_TLB}"), NOBODY)
+    entry = text.value("shl i64 %number, 5")
+    for tlb in range(layout.TLBS_FOR_DATA):
+        for tag in layout.TAGS:
+            place = layout.DATA_TLBS + tlb * layout.DATA_TLB_SIZE + tag
+            text.write(text.value(f"add i64 {entry}, {place}"), NOBODY)
     text.line("%next = add i64 %number, 1")
     last = text.value(f"icmp eq i64 %next, {layout.TLB_ENTRIES}")
     text.line(f"br i1 {last}, label %{done}, label %{loop}\n{done}:")
@@ -203,7 +204,7 @@ def _context() -> Fragment:
     """
     context = Fragment()
     msr = context.read(MSR.offset)
-    usual = MSR_SF | MSR_IR | MSR_DR | TRACING
+    usual = MSR_SF | TRACING
     excepting = context.value(f"and i64 {context.read(FPSCR.offset)}, {FEX}")
     calm = context.value(f"icmp eq i64 {excepting}, 0")
     looked_at = context.value(f"select i1 {calm}, i64 {usual}, i64 {usual | MSR_FE}")
@@ -217,9 +218,20 @@ def _context() -> Fragment:
     order = context.value(f"and i64 {msr}, {MSR_LE}")
     problem = context.value(f"lshr i64 {msr}, {MSR_PR.bit_length() - 2}")
     problem = context.value(f"and i64 {problem}, 2")
-    context.write(layout.MODE, context.value(f"or i64 {order}, {problem}"))
+    translation = context.value(f"lshr i64 {msr}, {layout.CONTEXT_SHIFT}")
+    translation = context.value(f"and i64 {translation}, {3 << 2}")
+    number = context.value(f"or i64 {context.value(f'or i64 {order}, {problem}')}, {translation}")
+    row = context.value(f"mul i64 {number}, {layout.CONTEXT_SIZE}")
+    row = context.field(context.value(f"add i64 {row}, {layout.CONTEXTS}"))
+    mode = context.value(f"load i64, ptr {row}")
+    unknown = context.fork(context.value(f"icmp sge i64 {mode}, 0"))
+    context.write(layout.MODE, mode)
+    for offset, field in ((8, layout.FETCH_KEY), (16, layout.DATA_TLB)):
+        context.write(field, context.value(f"load i64, ptr {context.beside(row, offset)}"))
     context.line(tail_call("@lookup", "%ip"))
-    context.line(f"{elsewhere}:\nbr label %{stop}\n{early}:\nbr label %{stop}\n{stop}:")
+    for label in (elsewhere, early, unknown):
+        context.line(f"{label}:\nbr label %{stop}")
+    context.line(f"{stop}:")
     context.write(layout.LEFT, "%limit")
     context.write(layout.STOP, int(Exit.CONTEXT))
     context.line("ret void")
@@ -248,127 +260,3 @@ def _next_page() -> Fragment:
     fragment.write(CIA.offset, fragment.next_page())
     fragment.line(tail_call("@lookup", "%ip", fragment.left()))
     return fragment
-
-
-class Slow(LlvmText):
-    """A slow path of data accesses in real mode: ``ea`` and ``size`` are its parameters.
-
-    It returns the host address, or 0 if the access has to be left to the stepper.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ra = self.value(f"and i64 %ea, {REAL_MODE_BITS}")
-        ram_size = self.read(layout.RAM_SIZE)
-        highest = self.value(f"sub i64 {ram_size}, %size")
-        self.outside = self.fork(self.value(f"icmp ule i64 {self.ra}, {highest}"), likely=True)
-        base = self.read(layout.RAM_BASE)
-        self.host = self.value(f"add i64 {base}, {self.ra}")
-        self.last = self.value(f"add i64 {self.ra}, {self.value('add i64 %size, -1')}")
-
-    def text(self, name: str) -> str:
-        """Return the function's definition."""
-        body = "\n".join(self.lines)
-        return (
-            f"define internal {FILLER} @{name}(ptr %cpu, i64 %ea, i64 %size) #1 {{\n{body}\n"
-            f"ret i64 {self.host}\n{self.outside}:\nret i64 0\n}}\n"
-        )
-
-    def unless_in_one_page(self) -> None:
-        """Return the address, and fill nothing, if the access crosses a page."""
-        either = self.value(f"xor i64 {self.ra}, {self.last}")
-        crossing, here = self.fork(self.value(f"icmp ult i64 {either}, {PAGE}")), self.label()
-        self.line(f"br label %{here}")
-        self.line(f"{crossing}:\nret i64 {self.host}\n{here}:")
-
-    def mark(self, ra: str) -> str:
-        """Return the marks of the line that an address is on."""
-        marks = self.value(f"load ptr, ptr {self.field(layout.MARKS)}")
-        line = self.value(f"lshr i64 {ra}, {LINE_SHIFT}")
-        return self.value(f"load i8, ptr {self.beside(marks, line)}")
-
-    def fill(self, *, writable: bool) -> None:
-        """Fill the data TLB's entry."""
-        page = self.value(f"and i64 %ea, {layout.PAGE_MASK}")
-        entry = self.tlb_entry("%ea")
-        write_tag = page
-        if not writable:
-            old = self.value(f"load i64, ptr {self.beside(entry, 8)}")
-            same = self.value(f"icmp eq i64 {old}, {page}")
-            write_tag = self.value(f"select i1 {same}, i64 {page}, i64 {NOBODY}")
-        addend = self.value(f"sub i64 {self.host}, %ea")
-        for offset, value in ((0, page), (8, write_tag), (16, addend)):
-            self.line(f"store i64 {value}, ptr {self.beside(entry, offset)}")
-
-
-def _fill_load() -> str:
-    slow = Slow()
-    slow.unless_in_one_page()
-    slow.fill(writable=False)
-    return slow.text("fill_load")
-
-
-def _fill_store() -> str:
-    """Have native code forget what it derived from the bytes to be stored to.
-
-    Pages that hold such code get no write tag, so that all stores to them come here.
-    """
-    slow = Slow()
-    marks = slow.value(f"or i8 {slow.mark(slow.ra)}, {slow.mark(slow.last)}")
-    derived = slow.value(f"and i8 {marks}, {DERIVED}")
-    clean = slow.fork(slow.value(f"icmp ne i8 {derived}, 0"))
-    elsewhere = slow.value(f"and i8 {marks}, {ELSEWHERE}")
-    mine, refuse = slow.label(), slow.label()
-    slow.line(f"br i1 {slow.value(f'icmp eq i8 {elsewhere}, 0')}, label %{mine}, label %{refuse}")
-    slow.line(f"{refuse}:\nret i64 0\n{mine}:")
-    done = slow.value(f"call preserve_mostcc i1 @forget(ptr %cpu, i64 {slow.ra}, i64 {slow.last})")
-    forgotten = slow.label()
-    slow.line(f"br i1 {done}, label %{forgotten}, label %{refuse}")
-    slow.line(f"{forgotten}:\nret i64 {slow.host}\n{clean}:")
-    slow.unless_in_one_page()
-    number = slow.value(f"lshr i64 {slow.ra}, {PAGE_SHIFT}")
-    base = slow.value(f"load ptr, ptr {slow.field(layout.MARKS)}")
-    first = slow.beside(base, slow.value(f"mul i64 {number}, {layout.LINES}"))
-    of_page = slow.value(f"load i{8 * layout.LINES}, ptr {first}, align 1")
-    marked = slow.fork(slow.value(f"icmp eq i{8 * layout.LINES} {of_page}, 0"))
-    slow.fill(writable=True)
-    slow.line(f"ret i64 {slow.host}\n{marked}:")
-    return slow.text("fill_store")
-
-
-def _forget() -> str:
-    """Return the function that makes op records of bytes to be stored to undecoded ones.
-
-    It refuses across pages. A planted op record stays: the handler it replaces changes.
-    """
-    text = LlvmText()
-    either = text.value("xor i64 %first, %last")
-    crossing = text.fork(text.value(f"icmp ult i64 {either}, {PAGE}"))
-    number = text.value(f"lshr i64 %first, {PAGE_SHIFT}")
-    table = text.value(f"load ptr, ptr {text.shared(layout.OP_PAGES)}")
-    row = text.beside(table, text.value(f"mul i64 {number}, {8 * layout.MODES}"))
-    within, end = (text.value(f"and i64 {v}, {PAGE - 4}") for v in ("%first", "%last"))
-    for mode in range(layout.MODES):
-        records = text.value(f"load ptr, ptr {text.beside(row, 8 * mode)}")
-        none = text.fork(text.value(f"icmp ne ptr {records}, null"))
-        before, loop, after = text.label(), text.label(), text.label()
-        text.line(f"br label %{before}\n{before}:\nbr label %{loop}\n{loop}:")
-        word = f"%word{mode}"
-        text.line(f"{word} = phi i64 [{within}, %{before}], [%next{mode}, %{loop}]")
-        record = text.beside(records, text.value(f"shl i64 {word}, {layout.RECORD_SHIFT}"))
-        text.line(f"store ptr @decode_me, ptr {record}")
-        text.line(f"%next{mode} = add i64 {word}, 4")
-        more = text.value(f"icmp ule i64 %next{mode}, {end}")
-        text.line(f"br i1 {more}, label %{loop}, label %{after}")
-        text.line(f"{after}:\nbr label %{none}\n{none}:")
-    planted = text.value(f"load ptr, ptr {text.field(layout.PLANTED)}")
-    nothing = text.fork(text.value(f"icmp ne ptr {planted}, null"))
-    handler = text.value(f"load ptr, ptr {planted}")
-    kept = text.fork(text.value(f"icmp eq ptr {handler}, @decode_me"))
-    text.line(f"store ptr @decode_me, ptr {text.field(layout.PLANTED + 8)}")
-    text.line(f"store ptr @budget_end, ptr {planted}")
-    text.line(f"br label %{kept}\n{kept}:\nbr label %{nothing}\n{nothing}:")
-    text.line(f"ret i1 1\n{crossing}:\nret i1 0")
-    body = "\n".join(text.lines)
-    head = "define internal preserve_mostcc i1 @forget(ptr %cpu, i64 %first, i64 %last) #1"
-    return f"{head} {{\n{body}\n}}\n"

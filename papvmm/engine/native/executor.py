@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Final
 
 from papvmm.engine.native import layout
 from papvmm.engine.native.code import NativeCode, address_of, private
+from papvmm.engine.native.contexts import Contexts
 from papvmm.engine.native.inner import Inner
 from papvmm.engine.native.interpretation import Interpretation
 from papvmm.engine.python.on_demand import OnDemand
 from papvmm.engine.stops import Stop, StopReason
 from papvmm.isa.exit import Exit
-from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_IR, MSR_SF
+from papvmm.isa.msr import MSR_EE, MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, STATE_SIZE, ArchState
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.mmu import Mmu
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
 _CIA: Final = CIA.place
 _NOW: Final = NOW.place
 _MSR: Final = MSR.place
-_TRANSLATING: Final = MSR_IR | MSR_DR
-_STOP, _LEFT, _FLOOR, _DEADLINE, _PLANTED, _MODE, _ADMITS = (
+_STOP, _LEFT, _FLOOR, _DEADLINE, _PLANTED, _MODE, _ADMITS, _MISS = (
     field // 8
     for field in (
         layout.STOP, layout.LEFT, layout.FLOOR, layout.DEADLINE, layout.PLANTED, layout.MODE,
-        layout.ADMITS,
+        layout.ADMITS, layout.MISS,
     )
 )  # fmt: skip
 _REASONS: Final[dict[int, StopReason | None]] = {
@@ -39,6 +39,8 @@ SETTLING: Final = 64
 """Instructions after which code shows what it needs."""
 MEANWHILE: Final = 10_000
 """Instructions that the Python engine runs where a starter has no handler."""
+SAMPLES_APART: Final = 1_000_003
+"""Instructions between two looks at what has been compiled, where nothing is asked for."""
 _BUDGET: Final = Stop.BUDGET
 _KICK: Final = Stop.KICK
 _ENTER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
@@ -61,7 +63,7 @@ class NativeExecutor:
         self._code: Final = code
         self._vcpu: Final = private(layout.VCPU_SIZE)
         self._cpu: Final = address_of(self._vcpu)
-        self._q: Final = memoryview(self._vcpu)[: layout.FETCH_TLB].cast("Q")
+        self._q: Final = memoryview(self._vcpu).cast("Q")
         self.state: Final = ArchState(memoryview(self._vcpu)[:STATE_SIZE])
         self.mmu: Final = None if tables is None else Mmu(self.state, tables)
         self.breakpoints: Final[set[int]] = set()
@@ -80,6 +82,7 @@ class NativeExecutor:
             (layout.SHARED, code.shared_address),
         ):
             self._q[field // 8] = value
+        self._contexts: Final = Contexts(self._q, self._cpu, memory, self.mmu, code.op_page)
         if tables is not None:
             tables.on_mark.append(code.announce)
         code.on_interpreter.append(self._use)
@@ -90,19 +93,21 @@ class NativeExecutor:
         """Run ``budget`` instructions, or to the first exit."""
         q = self._q
         msr, cia = q[_MSR], q[_CIA]
-        if msr & _TRANSLATING or not msr & MSR_SF or cia & 3:
+        if not msr & MSR_SF or cia & 3:
             return self._run_in_python(budget)
         if not (self._enter or self._is_ready()):
             return self._run_meanwhile(budget)
-        end = q[_NOW] + budget
         breakpoints = self.breakpoints
+        if not self._contexts.enter(is_possible=self._code.is_whole and not breakpoints):
+            self._code.look_again()
+            return self._run_in_python(min(budget, MEANWHILE))
+        end = q[_NOW] + budget
         if breakpoints != self._code.breakpoints:
             self._code.avoid(breakpoints)
         if cia in breakpoints:
             stop = self._run_in_python(1)
             if stop is not Stop.BUDGET or budget == 1:
                 return stop
-        q[_MODE] = layout.mode_of(msr)
         q[_ADMITS] = msr & MSR_EE
         stop = self._run(end)
         if breakpoints and stop is Stop.BUDGET and q[_CIA] in breakpoints:
@@ -132,7 +137,9 @@ class NativeExecutor:
                     return stop
                 now = q[_NOW]
             elif stop is not _BUDGET:
-                return self._heed_kick() if stop is _KICK else stop
+                miss, q[_MISS] = q[_MISS], 0
+                if not miss or not self._contexts.access(q[_MISS + 1], miss):
+                    return self._heed_kick() if stop is _KICK else stop
         return _BUDGET
 
     def kick(self) -> None:
@@ -153,7 +160,12 @@ class NativeExecutor:
         q = self._q
         if now >= self._next_sample:
             self._code.look_again()
-            self._next_sample = now + self._code.regions.sample(q[_CIA], q[_MODE])
+            mode = q[_MODE]
+            self._next_sample = now + (
+                self._code.regions.sample(q[_CIA], mode)
+                if mode < layout.REAL_MODES
+                else SAMPLES_APART
+            )
         return min(end, self._next_sample)
 
     def _go_on(self, end: int) -> StopReason:
@@ -162,7 +174,11 @@ class NativeExecutor:
         left = end - q[_NOW]
         if q[_STOP] == Inner.MISSING:
             return self._run_meanwhile(min(left, MEANWHILE))
-        return Stop.ODD if left and not self._code.make_room(q[_CIA]) else _BUDGET
+        if not left:
+            return _BUDGET
+        cia, is_real = q[_CIA], q[_MODE] < layout.REAL_MODES
+        found = self._code.make_room(cia) if is_real else self._contexts.fetch(cia)
+        return _BUDGET if found else Stop.ODD
 
     def _is_ready(self) -> bool:
         """Tell whether there is an interpreter."""
@@ -194,7 +210,9 @@ class NativeExecutor:
             if stop is not Stop.BUDGET or first == budget:
                 return stop
             budget -= first
-        self._code.ask_for(q[_CIA], layout.mode_of(q[_MSR]))
+        mode = layout.mode_of(q[_MSR])
+        if mode < layout.REAL_MODES:
+            self._code.ask_for(q[_CIA], mode)
         return self._run_in_python(budget)
 
     def _run_in_python(self, budget: int) -> StopReason:

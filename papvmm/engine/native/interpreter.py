@@ -106,4 +106,4 @@ class InterpreterSource:
 
 def _everything() -> Mapping[int, Collection[Variant]]:
     variants = {(one, statics): None for one in INSTRUCTIONS for statics in one.variants()}
-    return dict.fromkeys(range(layout.MODES), variants)
+    return dict.fromkeys(range(layout.REAL_MODES), variants)

@@ -9,7 +9,7 @@ that leads to the next page.
 from struct import Struct
 from typing import Final
 
-from papvmm.isa.msr import MSR_LE, MSR_PR
+from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE, MSR_PR
 from papvmm.isa.state import STATE_SIZE
 from papvmm.memory.guest_memory import CODE_LINE, PAGE
 
@@ -47,12 +47,30 @@ INTERPRET: Final = STATE_SIZE + 144
 """The address of a function of the interpreter that regions call."""
 SEEN: Final = STATE_SIZE + 152
 """The generation that the TLBs are of."""
+FETCH_KEY: Final = STATE_SIZE + 160
+"""What the fetch TLB's tags have below the page ea: see ``fetch_key``."""
+DATA_TLB: Final = STATE_SIZE + 168
+"""The address of the data TLB in use."""
+MISS: Final = STATE_SIZE + 176
+"""What an odd access that only misses a translation is, and its ea: ``MISSED_LOAD``, ..."""
+CONTEXTS: Final = STATE_SIZE + 192
+"""For each ``context_of`` an MSR: mode, fetch key, address of the data TLB; mode -1: stop."""
+CONTEXT_SIZE: Final = 32
 TLB_ENTRIES: Final = 256
-FETCH_TLB: Final = STATE_SIZE + 160
-"""Entries of 16 bytes: page ea and mode, address of the page's op records."""
-DATA_TLB: Final = FETCH_TLB + 16 * TLB_ENTRIES
-"""Entries of 32 bytes: page ea if readable, page ea if writable, host address minus ea."""
-VCPU_SIZE: Final = DATA_TLB + 32 * TLB_ENTRIES
+FETCH_TLB: Final = CONTEXTS + 16 * CONTEXT_SIZE
+"""Entries of 16 bytes: page ea and fetch key, address of the page's op records."""
+DATA_TLBS: Final = FETCH_TLB + 16 * TLB_ENTRIES
+"""A data TLB for real mode, one for problem state, and one for each AMR key 0 otherwise.
+
+Entries have 32 bytes: page ea if readable, page ea if writable, host address minus ea, and page
+ea if writable with care, that is, after a look at the marks.
+"""
+DATA_TLB_SIZE: Final = 32 * TLB_ENTRIES
+TLBS_FOR_DATA: Final = 6
+TAGS: Final = (0, 8, 24)
+VCPU_SIZE: Final = DATA_TLBS + TLBS_FOR_DATA * DATA_TLB_SIZE
+MISSED_LOAD: Final = 1
+MISSED_STORE: Final = 2
 
 GENERATION: Final = 0
 """Changes when TLBs of earlier ones have to be forgotten."""
@@ -64,6 +82,8 @@ BREAKPOINTS: Final = 24
 OP_PAGES: Final = 32
 """The address of the table of op pages: ``MODES`` addresses, or 0, for each page of RAM."""
 SHARED_SIZE: Final = 40
+CONTEXT_SHIFT: Final = 2
+"""How far MSR[IR] and MSR[DR] are from where a context's number has them."""
 NOWHERE: Final = (1 << 64) - 1
 
 PAGE_MASK: Final = -PAGE & (1 << 64) - 1
@@ -92,12 +112,28 @@ SMALL_SLOT: Final = 16
 HEAT: Final = 24
 """Where, in an op record, is counted how often it was looked up."""
 
-MODES: Final = 4
+REAL_MODES: Final = 4
+MODES: Final = 8
+"""The first ``REAL_MODES`` are those without translation, of code or of data."""
 
 
 def mode_of(msr: int) -> int:
     """Return the number of the mode that an MSR asks for: problem state, byte order."""
-    return (2 if msr & MSR_PR else 0) | (1 if msr & MSR_LE else 0)
+    translated = REAL_MODES if msr & (MSR_IR | MSR_DR) else 0
+    return translated | (2 if msr & MSR_PR else 0) | (1 if msr & MSR_LE else 0)
+
+
+def context_of(msr: int) -> int:
+    """Return the number of an MSR's row in CONTEXTS: MSR[IR], MSR[DR], and PR and LE."""
+    return msr >> CONTEXT_SHIFT & 3 << 2 | mode_of(msr) & REAL_MODES - 1
+
+
+def fetch_key(mode: int, *, translated: bool, key: int) -> int:
+    """Return what tells apart what an effective address may lead to, for fetches.
+
+    ``key`` is what IAMR says of pages that problem state may use.
+    """
+    return mode | translated << 3 | key << 4
 
 
 def is_little_endian(mode: int) -> bool:

@@ -123,10 +123,10 @@ class LlvmText(Text):
         return self.beside(self.value(f"load ptr, ptr {self.field(layout.SHARED)}"), field)
 
     def tlb_entry(self, ea: str) -> str:
-        """Return the address of the data TLB's entry for an address."""
+        """Return the address of the entry for an address in the data TLB in use."""
         shifted = self.value(f"lshr i64 {ea}, 7")
         index = self.value(f"and i64 {shifted}, {(layout.TLB_ENTRIES - 1) << 5}")
-        return self.field(self.value(f"add i64 {index}, {layout.DATA_TLB}"))
+        return self.beside(self.value(f"load ptr, ptr {self.field(layout.DATA_TLB)}"), index)
 
     def poll(self, left: Atom) -> str:
         """Go on unless the budget runs short; return the label for that case."""

@@ -1,0 +1,175 @@
+"""Translation for native code: which TLBs it uses in which context, and what is put into them.
+
+Native code looks an address up and stops if it misses; what the guest's tables say is found out
+here. A TLB holds what ``PageTables`` knows, so it is forgotten together with that.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from papvmm.engine.native import layout
+from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE, MSR_PR
+from papvmm.isa.state import AMR, IAMR, LPCR, LPCR_HR, MSR, PID, PROCESS_TABLE
+from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
+from papvmm.mmu.mmu import Mmu
+from papvmm.mmu.page_tables import PAGE_SHIFT, Space
+from papvmm.mmu.translate import REAL_MODE_BITS, Access, StorageInterrupt
+
+NOBODY: Final = (1 << 64) - 1
+_MSR, _LPCR, _PID, _AMR, _IAMR, _PROCESS_TABLE = (
+    cell.place for cell in (MSR, LPCR, PID, AMR, IAMR, PROCESS_TABLE)
+)
+_MODE, _FETCH_KEY, _DATA_TLB, _SEEN = (
+    field // 8 for field in (layout.MODE, layout.FETCH_KEY, layout.DATA_TLB, layout.SEEN)
+)
+_USER, _KERNEL = 1, 2
+"""Data TLBs after that of real mode: problem state's, and the first of privileged state's."""
+_MARKS: Final = PAGE // CODE_LINE
+
+
+class Meaning(NamedTuple):
+    """The registers that translations depend on, besides the MSR."""
+
+    process_table: int
+    pid: int
+    amr: int
+    iamr: int
+    is_possible: bool
+    """Native code may translate: there are tables, and there is no breakpoint."""
+
+
+NO_MEANING: Final = Meaning(0, 0, 0, 0, is_possible=False)
+
+
+class Contexts:
+    """The contexts of one vcpu, whose buffer has ``q`` as doublewords and is at ``address``.
+
+    ``op_page`` returns the address of the op page for a page of RAM and a mode.
+    """
+
+    def __init__(
+        self,
+        q: memoryview,
+        address: int,
+        memory: GuestMemory,
+        mmu: Mmu | None,
+        op_page: Callable[[int, int], int],
+    ) -> None:
+        self._q: Final = q
+        self._address: Final = address
+        self._memory: Final = memory
+        self._mmu: Final = mmu
+        self._op_page: Final = op_page
+        self._meaning = NO_MEANING
+        for order in (0, MSR_LE):
+            for problem in (0, MSR_PR):
+                self._set_row(order | problem, 0, 0)
+                for kind in (MSR_IR, MSR_DR, MSR_IR | MSR_DR):
+                    self._forbid(order | problem | kind)
+        if mmu is not None:
+            mmu.tables.on_forget.append(self._forget)
+
+    def enter(self, *, is_possible: bool) -> bool:
+        """Use the context that the registers ask for; False if native code can't run in it."""
+        q = self._q
+        if self._mmu is not None and (q[_LPCR] & LPCR_HR or self._meaning.is_possible):
+            self._look_again(is_possible=is_possible and bool(q[_LPCR] & LPCR_HR))
+        row = self._row(q[_MSR])
+        if q[row] == NOBODY:
+            return False
+        q[_MODE], q[_FETCH_KEY], q[_DATA_TLB] = q[row], q[row + 1], q[row + 2]
+        return True
+
+    def _look_again(self, *, is_possible: bool) -> None:
+        q = self._q
+        now = Meaning(q[_PROCESS_TABLE], q[_PID], q[_AMR] >> 62, q[_IAMR] >> 62 & 1, is_possible)
+        before = self._meaning
+        if now == before:
+            return
+        self._meaning = now
+        if (now.process_table, now.pid) != (before.process_table, before.pid):
+            q[_SEEN] = 0
+        for order in (0, MSR_LE):
+            for kind in (MSR_IR, MSR_DR, MSR_IR | MSR_DR):
+                if is_possible:
+                    self._set_row(order | kind, now.iamr, _KERNEL + now.amr)
+                    self._set_row(order | kind | MSR_PR, 0, _USER)
+                else:
+                    self._forbid(order | kind)
+                    self._forbid(order | kind | MSR_PR)
+
+    def _set_row(self, msr: int, key: int, data_tlb: int) -> None:
+        q, row, mode = self._q, self._row(msr), layout.mode_of(msr)
+        tlb = data_tlb if msr & MSR_DR else 0
+        q[row] = mode
+        q[row + 1] = layout.fetch_key(mode, translated=bool(msr & MSR_IR), key=key)
+        q[row + 2] = self._address + layout.DATA_TLBS + tlb * layout.DATA_TLB_SIZE
+
+    def _forbid(self, msr: int) -> None:
+        self._q[self._row(msr)] = NOBODY
+
+    def _row(self, msr: int) -> int:
+        return (layout.CONTEXTS + layout.context_of(msr) * layout.CONTEXT_SIZE) // 8
+
+    # Filling TLBs.
+
+    def fetch(self, cia: int) -> bool:
+        """Have code at an address executed; False if that is left to the stepper."""
+        q = self._q
+        ra = cia & REAL_MODE_BITS
+        if q[_MSR] & MSR_IR:
+            found = self._find(cia, Access.FETCH)
+            if found is None:
+                return False
+            ra = found.real[cia >> PAGE_SHIFT]
+        elif not self._memory.holds(ra & -PAGE, PAGE):
+            return False
+        key, mode = q[_FETCH_KEY], q[_MODE]
+        index = (cia >> PAGE_SHIFT ^ key << 5) % layout.TLB_ENTRIES
+        entry = layout.FETCH_TLB // 8 + 2 * index
+        q[entry + 1] = self._op_page(ra & -PAGE, mode)
+        q[entry] = cia & layout.PAGE_MASK | key
+        return True
+
+    def access(self, ea: int, kind: int) -> bool:
+        """Have an access to data done that missed; False if that is left to the stepper."""
+        space = self._find(ea, Access.STORE if kind == layout.MISSED_STORE else Access.LOAD)
+        if space is None:
+            return False
+        number, page = ea >> PAGE_SHIFT, ea & layout.PAGE_MASK
+        ra = space.real[number]
+        line = ra // CODE_LINE
+        writable = page if number in space.writes else NOBODY
+        plain = not any(self._memory.code[line : line + _MARKS])
+        q = self._q
+        tlb = q[_DATA_TLB] - self._address
+        entry = (tlb + number % layout.TLB_ENTRIES * 32) // 8
+        q[entry] = page if number in space.reads else NOBODY
+        q[entry + 1] = writable if plain else NOBODY
+        q[entry + 2] = self._memory.host_address + ra - page & (1 << 64) - 1
+        q[entry + 3] = writable
+        return True
+
+    def _find(self, ea: int, access: Access) -> Space | None:
+        """Return a space that knows a page, for this kind of access; None if there is none."""
+        mmu = self._mmu
+        assert mmu is not None
+        space = mmu.space(fetches=access is Access.FETCH)
+        assert space is not None
+        try:
+            mmu.tables.translate(space, ea, access)
+        except StorageInterrupt:
+            return None
+        known = space.writes if access is Access.STORE else space.reads
+        return space if ea >> PAGE_SHIFT in known else None
+
+    def _forget(self, space: Space | None, number: int) -> None:
+        """Forget what a page led to; without a space, all pages."""
+        q = self._q
+        if space is None or space.key.fetches:
+            q[_SEEN] = 0
+            return
+        for tlb in range(_USER, layout.TLBS_FOR_DATA):
+            place = layout.DATA_TLBS + tlb * layout.DATA_TLB_SIZE
+            entry = (place + number % layout.TLB_ENTRIES * 32) // 8
+            q[entry] = q[entry + 1] = q[entry + 3] = NOBODY

@@ -1,0 +1,172 @@
+"""LLVM text of what handlers call when the data TLB misses, and stores to lines with code on."""
+
+from typing import Final
+
+from papvmm.engine.code_marks import CODE_NATIVE, DERIVED
+from papvmm.engine.native import layout
+from papvmm.engine.native.decoding import LINE_SHIFT, NOBODY
+from papvmm.engine.native.lower import FILLER, LlvmText
+from papvmm.memory.guest_memory import PAGE
+from papvmm.mmu.page_tables import PAGE_SHIFT
+from papvmm.mmu.translate import REAL_MODE_BITS
+
+ELSEWHERE: Final = DERIVED & ~CODE_NATIVE
+"""Marks of a line whose code native stores can't forget."""
+
+
+def slow_paths() -> str:
+    """Return the text of ``fill_load``, ``fill_store`` and what they need."""
+    return "\n".join((_fill_load(), _forget(), _fill_store()))
+
+
+class Slow(LlvmText):
+    """A slow path of data accesses: ``ea`` and ``size`` are its parameters.
+
+    It returns the host address, or 0 if the access has to be left to the stepper: perhaps only
+    because a translation is missing, which the engine is told.
+    """
+
+    def __init__(self, missed: int) -> None:
+        super().__init__()
+        real, translated, found = self.label(), self.label(), self.label()
+        self.outside = self.label()
+        in_use = self.value(f"load ptr, ptr {self.field(layout.DATA_TLB)}")
+        is_real = self.value(f"icmp eq ptr {in_use}, {self.field(layout.DATA_TLBS)}")
+        self.line(f"br i1 {is_real}, label %{real}, label %{translated}\n{translated}:")
+        known, ra = self._translated(missed)
+        self.line(f"br label %{found}\n{real}:")
+        masked = self.value(f"and i64 %ea, {REAL_MODE_BITS}")
+        highest = self.value(f"sub i64 {self.read(layout.RAM_SIZE)}, %size")
+        outside = self.fork(self.value(f"icmp ule i64 {masked}, {highest}"), likely=True)
+        here = self.label()
+        self.line(f"br label %{here}\n{outside}:\nbr label %{self.outside}")
+        self.line(f"{here}:\nbr label %{found}\n{found}:")
+        self.ra = self.value(f"phi i64 [{masked}, %{here}], [{ra}, %{known}]")
+        self.host = self.value(f"add i64 {self.read(layout.RAM_BASE)}, {self.ra}")
+        self.last = self.value(f"add i64 {self.ra}, {self.value('add i64 %size, -1')}")
+
+    def _translated(self, missed: int) -> tuple[str, str]:
+        """Return the real address that the TLB knows for a store with care, and the label."""
+        page = self.value(f"and i64 %ea, {layout.PAGE_MASK}")
+        last = self.value(f"add i64 %ea, {self.value('add i64 %size, -1')}")
+        last = self.value(f"and i64 {last}, {layout.PAGE_MASK}")
+        crossing = self.fork(self.value(f"icmp eq i64 {page}, {last}"), likely=True)
+        entry = self.tlb_entry("%ea")
+        tag = self.value(f"load i64, ptr {self.beside(entry, 24)}")
+        is_store = int(missed == layout.MISSED_STORE)
+        hit = self.value(f"icmp eq i64 {tag}, {page}")
+        missing, known = self.fork(self.value(f"and i1 {hit}, {is_store}")), self.label()
+        host = self.value(f"add i64 %ea, {self.value(f'load i64, ptr {self.beside(entry, 16)}')}")
+        ra = self.value(f"sub i64 {host}, {self.read(layout.RAM_BASE)}")
+        self.line(f"br label %{known}\n{missing}:")
+        self.write(layout.MISS, missed)
+        self.write(layout.MISS + 8, "%ea")
+        self.line(f"br label %{self.outside}\n{crossing}:\nbr label %{self.outside}\n{known}:")
+        return known, ra
+
+    def text(self, name: str) -> str:
+        """Return the function's definition."""
+        body = "\n".join(self.lines)
+        return (
+            f"define internal {FILLER} @{name}(ptr %cpu, i64 %ea, i64 %size) #1 {{\n{body}\n"
+            f"ret i64 {self.host}\n{self.outside}:\nret i64 0\n}}\n"
+        )
+
+    def unless_in_one_page(self) -> None:
+        """Return the address, and fill nothing, if the access crosses a page."""
+        either = self.value(f"xor i64 {self.ra}, {self.last}")
+        crossing, here = self.fork(self.value(f"icmp ult i64 {either}, {PAGE}")), self.label()
+        self.line(f"br label %{here}")
+        self.line(f"{crossing}:\nret i64 {self.host}\n{here}:")
+
+    def mark(self, ra: str) -> str:
+        """Return the marks of the line that an address is on."""
+        marks = self.value(f"load ptr, ptr {self.field(layout.MARKS)}")
+        line = self.value(f"lshr i64 {ra}, {LINE_SHIFT}")
+        return self.value(f"load i8, ptr {self.beside(marks, line)}")
+
+    def fill(self, *, writable: bool) -> None:
+        """Fill the data TLB's entry."""
+        page = self.value(f"and i64 %ea, {layout.PAGE_MASK}")
+        entry = self.tlb_entry("%ea")
+        write_tag = page
+        if not writable:
+            old = self.value(f"load i64, ptr {self.beside(entry, 8)}")
+            same = self.value(f"icmp eq i64 {old}, {page}")
+            write_tag = self.value(f"select i1 {same}, i64 {page}, i64 {NOBODY}")
+        addend = self.value(f"sub i64 {self.host}, %ea")
+        for offset, value in ((0, page), (8, write_tag), (16, addend)):
+            self.line(f"store i64 {value}, ptr {self.beside(entry, offset)}")
+
+
+def _fill_load() -> str:
+    slow = Slow(layout.MISSED_LOAD)
+    slow.unless_in_one_page()
+    slow.fill(writable=False)
+    return slow.text("fill_load")
+
+
+def _fill_store() -> str:
+    """Have native code forget what it derived from the bytes to be stored to.
+
+    Pages that hold such code get no write tag, so that all stores to them come here.
+    """
+    slow = Slow(layout.MISSED_STORE)
+    marks = slow.value(f"or i8 {slow.mark(slow.ra)}, {slow.mark(slow.last)}")
+    derived = slow.value(f"and i8 {marks}, {DERIVED}")
+    clean = slow.fork(slow.value(f"icmp ne i8 {derived}, 0"))
+    elsewhere = slow.value(f"and i8 {marks}, {ELSEWHERE}")
+    mine, refuse = slow.label(), slow.label()
+    slow.line(f"br i1 {slow.value(f'icmp eq i8 {elsewhere}, 0')}, label %{mine}, label %{refuse}")
+    slow.line(f"{refuse}:\nret i64 0\n{mine}:")
+    done = slow.value(f"call preserve_mostcc i1 @forget(ptr %cpu, i64 {slow.ra}, i64 {slow.last})")
+    forgotten = slow.label()
+    slow.line(f"br i1 {done}, label %{forgotten}, label %{refuse}")
+    slow.line(f"{forgotten}:\nret i64 {slow.host}\n{clean}:")
+    slow.unless_in_one_page()
+    number = slow.value(f"lshr i64 {slow.ra}, {PAGE_SHIFT}")
+    base = slow.value(f"load ptr, ptr {slow.field(layout.MARKS)}")
+    first = slow.beside(base, slow.value(f"mul i64 {number}, {layout.LINES}"))
+    of_page = slow.value(f"load i{8 * layout.LINES}, ptr {first}, align 1")
+    marked = slow.fork(slow.value(f"icmp eq i{8 * layout.LINES} {of_page}, 0"))
+    slow.fill(writable=True)
+    slow.line(f"ret i64 {slow.host}\n{marked}:")
+    return slow.text("fill_store")
+
+
+def _forget() -> str:
+    """Return the function that makes op records of bytes to be stored to undecoded ones.
+
+    It refuses across pages. A planted op record stays: the handler it replaces changes.
+    """
+    text = LlvmText()
+    either = text.value("xor i64 %first, %last")
+    crossing = text.fork(text.value(f"icmp ult i64 {either}, {PAGE}"))
+    number = text.value(f"lshr i64 %first, {PAGE_SHIFT}")
+    table = text.value(f"load ptr, ptr {text.shared(layout.OP_PAGES)}")
+    row = text.beside(table, text.value(f"mul i64 {number}, {8 * layout.MODES}"))
+    within, end = (text.value(f"and i64 {v}, {PAGE - 4}") for v in ("%first", "%last"))
+    for mode in range(layout.MODES):
+        records = text.value(f"load ptr, ptr {text.beside(row, 8 * mode)}")
+        none = text.fork(text.value(f"icmp ne ptr {records}, null"))
+        before, loop, after = text.label(), text.label(), text.label()
+        text.line(f"br label %{before}\n{before}:\nbr label %{loop}\n{loop}:")
+        word = f"%word{mode}"
+        text.line(f"{word} = phi i64 [{within}, %{before}], [%next{mode}, %{loop}]")
+        record = text.beside(records, text.value(f"shl i64 {word}, {layout.RECORD_SHIFT}"))
+        text.line(f"store ptr @decode_me, ptr {record}")
+        text.line(f"%next{mode} = add i64 {word}, 4")
+        more = text.value(f"icmp ule i64 %next{mode}, {end}")
+        text.line(f"br i1 {more}, label %{loop}, label %{after}")
+        text.line(f"{after}:\nbr label %{none}\n{none}:")
+    planted = text.value(f"load ptr, ptr {text.field(layout.PLANTED)}")
+    nothing = text.fork(text.value(f"icmp ne ptr {planted}, null"))
+    handler = text.value(f"load ptr, ptr {planted}")
+    kept = text.fork(text.value(f"icmp eq ptr {handler}, @decode_me"))
+    text.line(f"store ptr @decode_me, ptr {text.field(layout.PLANTED + 8)}")
+    text.line(f"store ptr @budget_end, ptr {planted}")
+    text.line(f"br label %{kept}\n{kept}:\nbr label %{nothing}\n{nothing}:")
+    text.line(f"ret i1 1\n{crossing}:\nret i1 0")
+    body = "\n".join(text.lines)
+    head = "define internal preserve_mostcc i1 @forget(ptr %cpu, i64 %first, i64 %last) #1"
+    return f"{head} {{\n{body}\n}}\n"
