@@ -110,6 +110,10 @@ class DiskStore:
         digest, content = content[:_DIGEST], content[_DIGEST:]
         return _parts(content) if sha256(content).digest() == digest else []
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is something under a name; it need not be intact."""
+        return self._path(name).exists()
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keep whoever else asks for this in the directory waiting, if there is a place for it."""

@@ -112,7 +112,7 @@ class Worker:
 
 
 class CompilerProcess:
-    """A ``Compiler`` that starts its processes for their first jobs.
+    """A ``Compiler`` that starts its processes for their first jobs, if none was started early.
 
     With ``waits``, ``finished`` waits for all jobs: for tests and measurements. ``tell`` gets
     a line for people if the first job takes long, or if there is no compiler. The processes
@@ -122,7 +122,7 @@ class CompilerProcess:
     def __init__(self, tell: Tell | None, *, waits: bool = False) -> None:
         self._tell: Final = tell
         self._waits: Final = waits
-        self._prompt: Worker | None = None
+        self._prompt: Worker | None = _early.pop() if _early else None
         self._whole: Worker | None = None
         self._started = 0.0
         self._has_finished = False
@@ -165,6 +165,14 @@ class CompilerProcess:
     def _say(self, line: str) -> None:
         if self._tell is not None:
             self._tell(line)
+
+
+_early: Final[list[Worker]] = []
+
+
+def start_early() -> None:
+    """Start a process now that the next ``CompilerProcess`` of this one will make use of."""
+    _early.append(Worker())
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

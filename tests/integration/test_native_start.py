@@ -1,12 +1,13 @@
 """Starting the native engine: with a cache, without one, and where there is no LLVM."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 from papvmm.engine.native.workshop import INTERPRETER, Job
 from papvmm.machine.code_store import cache_directory
-from papvmm.machine.compiler import CompilerProcess
+from papvmm.machine.compiler import CompilerProcess, start_early
 from tests.guests.images import image
 
 ROOT = Path(__file__).parents[2]
@@ -70,3 +71,23 @@ def test_a_compiler_does_what_it_is_asked():
     (done,) = compiler.finished()
     assert done.content is not None
     assert len(done.content) > 100_000
+
+
+def test_a_compiler_started_early_serves_the_next_guest():
+    start_early()
+    compiler = CompilerProcess(None, waits=True)
+
+    compiler.submit(Job("nonsense", "a", b""))
+
+    assert [done.content for done in compiler.finished()] == [None]
+
+
+def test_a_compiler_started_early_ends_if_no_guest_has_a_use_for_it():
+    start_early()
+    compiler = CompilerProcess(None)
+    pid = compiler._prompt._process.pid
+
+    del compiler
+
+    ended, _ = os.waitpid(pid, 0)
+    assert ended == pid

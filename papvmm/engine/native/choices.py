@@ -30,6 +30,10 @@ Handled = tuple[int, int]
 """The numbers of two handlings."""
 
 
+NONE: Final = ((0, 0),)
+"""What the words of no instruction have."""
+
+
 class Tables(NamedTuple):
     """The tables as bytes."""
 
@@ -59,9 +63,10 @@ def tables(instructions: Set[Instruction], handled: Callable[[int], Handled]) ->
         found = [one for one in known if one in instructions]
         low = (_selecting(found) & ones(LOW)).bit_length()
         opcodes.append((len(choices), ones(low)))
+        by_bits = _by_low_bits(found, ones(low))
         for bits in range(1 << low):
             word = opcode << OPCODE_SHIFT | bits
-            node = _node(word, [one for one in found if _may_be(one, word)], handled, rows)
+            node = _node(word, by_bits.get(bits, []), handled, rows)
             choices.append(nodes.setdefault(node, len(nodes)))
     return Tables(
         b"".join(OPCODE.pack(*one) for one in opcodes),
@@ -91,7 +96,7 @@ def _node(
 ) -> _Node:
     """Return the node for all words with these low bits, which are of one of few instructions."""
     if not found:
-        return _Node(rows.place(((0, 0),)), 0, 0)
+        return _Node(rows.place(NONE), 0, 0)
     high = (_selecting(found) & ones(OPCODE_SHIFT)) >> LOW
     if not high:
         return _Node(rows.place((handled(word),)), 0, 0)
@@ -113,6 +118,15 @@ def _static_bits(instruction: Instruction) -> Iterator[int]:
             yield ones(last - first + 1) << 31 - last
 
 
-def _may_be(instruction: Instruction, word: int) -> bool:
-    """Tell whether a word with the same low bits may be of an instruction."""
-    return not (word ^ instruction.form.match) & instruction.form.mask & ones(LOW)
+def _by_low_bits(found: Iterable[Instruction], low: int) -> dict[int, list[Instruction]]:
+    """Return which of some instructions words may be of, by their low bits."""
+    by_bits: dict[int, list[Instruction]] = {}
+    for one in found:
+        fixed, free = one.form.match & low, low & ~one.form.mask
+        bits = free
+        while True:
+            by_bits.setdefault(fixed | bits, []).append(one)
+            if not bits:
+                break
+            bits = bits - 1 & free
+    return by_bits
