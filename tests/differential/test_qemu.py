@@ -3,7 +3,6 @@
 import random
 import shutil
 import struct
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,10 +26,10 @@ from papvmm.isa.spec import (
     fixedstring,
     sprmove,
 )
+from tests.differential.qemu_user import CODE, END, INPUT, OUTPUT, WINDOW, on_qemu
 from tests.programs import Program
 
 CASES = 3000
-CODE, INPUT, OUTPUT, WINDOW, END = 0x1_0000, 0x40_0000, 0x60_0000, 0x80_0000, 0x81_0000
 
 MOVES = ("xer", "cr", "lr", "ctr")
 GPRS = (3, 4, 5, 6, 7, 8)
@@ -137,30 +136,6 @@ def program(cases: Sequence[Case]) -> list[int]:
     return [
         *assemble_program(start), *body, *assemble_program(f"{end}; sc; li 0,1; li 3,0; sc"),
     ]  # fmt: skip
-
-
-def elf(code: bytes, data: bytes, order: str) -> bytes:
-    """Return an executable of one segment that maps the file from its beginning."""
-    ident = b"\x7fELF\2" + (b"\1" if order == "<" else b"\2") + b"\1"
-    length = END - CODE
-    header = struct.pack(
-        f"{order}16sHHIQQQIHHHHHH", ident, 2, 21, 1, CODE, 64, 0, 2, 64, 56, 1, 64, 0, 0
-    )
-    segment = struct.pack(f"{order}IIQQQQQQ", 1, 7, CODE, CODE, CODE, length, length, CODE)
-    return (
-        (header + segment).ljust(CODE, b"\0")
-        + code.ljust(INPUT - CODE, b"\0")
-        + data.ljust(END - INPUT, b"\0")
-    )
-
-
-def on_qemu(code: bytes, data: bytes, directory, *, little_endian: bool) -> bytes:
-    image = directory / "cases.elf"
-    image.write_bytes(elf(code, data, "<" if little_endian else ">"))
-    image.chmod(0o755)
-    qemu = "qemu-ppc64le" if little_endian else "qemu-ppc64"
-    run = subprocess.run([qemu, "-cpu", "power9", image], capture_output=True, check=True)
-    return run.stdout
 
 
 def here(code: bytes, data: bytes, *, little_endian: bool) -> bytes:
