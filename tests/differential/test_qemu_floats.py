@@ -140,7 +140,7 @@ def without_open_points(case: Case, results: tuple[int, ...]) -> tuple[int, ...]
     mnemonic = case.instruction.mnemonic
     fpscr, *registers, cr = results
     fpscr &= ~(FX | FR)
-    if mnemonic.startswith(("fcf", "fct", "xscvdpsx")):
+    if mnemonic.startswith(("fcf", "fct", "xscvdpsx", "xscvdpux")):
         fpscr &= ~FPRF
     if mnemonic.endswith("sp") or mnemonic == "fcmpo":
         fpscr &= ~C

@@ -6,11 +6,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from papvmm.isa.msr import MSR_FP
+from papvmm.isa.msr import MSR_FP, MSR_VSX
 from papvmm.isa.softfloat.arithmetic import OPERATIONS, operate
-from papvmm.isa.softfloat.compare import compare
-from papvmm.isa.softfloat.convert import to_integer
-from papvmm.isa.softfloat.fpscr import FI, FPRF, FR, FX, UE, XX
+from papvmm.isa.softfloat.compare import (
+    EQUAL,
+    GREATER,
+    LESS,
+    compare,
+    compare_to_mask,
+    extreme,
+    extreme_as_c,
+    extreme_as_java,
+)
+from papvmm.isa.softfloat.convert import to_integer, to_integral
+from papvmm.isa.softfloat.fpscr import (
+    AWAY,
+    DOWN,
+    FI,
+    FPRF,
+    FR,
+    FX,
+    TOWARD_ZERO,
+    UE,
+    UP,
+    XE,
+    XX,
+)
 from papvmm.isa.softfloat.record import settle
 from papvmm.isa.state import CIA, FP_KIND, FPSCR
 from tests.programs import CODE, HOT, NATIVE, Program
@@ -56,7 +77,7 @@ def operands(draw):
 
 @cache
 def program(text, hot):
-    return Program(f"{text}; {text}", msr=MSR_FP, hot=hot)
+    return Program(f"{text}; {text}", msr=MSR_FP | MSR_VSX, hot=hot)
 
 
 def execute(text, hot, values, fpscr):
@@ -122,14 +143,55 @@ def test_operations_on_all_pairs_of_edges_are_softfloats(name, hot):
 
 
 @pytest.mark.parametrize("hot", [HOT, NATIVE])
-@pytest.mark.parametrize(("name", "width"), [("fctidz", 64), ("fctiwz", 32)])
+@pytest.mark.parametrize("to_zero", ["", "z"])
+@pytest.mark.parametrize(
+    ("name", "width"), [("fctid", 64), ("fctiw", 32), ("fctidu", 64), ("fctiwu", 32)]
+)
 @settings(deadline=None)
-@given(values=operands(), fpscr=st.sampled_from([0, XX]))
-def test_a_conversion_to_integer_is_softfloats(name, width, hot, values, fpscr):
-    result, after, _ = execute(f"{name} 4,2", hot, values, fpscr)
+@given(values=operands(), fpscr=st.sampled_from([0, XX, 1, XX | 2, XX | XE]))
+def test_a_conversion_to_integer_is_softfloats(name, width, to_zero, hot, values, fpscr):
+    result, after, _ = execute(f"{name}{to_zero} 4,2", hot, values, fpscr)
 
-    expected = to_integer(values[1], fpscr, width, is_signed=True, to_zero=True)
+    is_signed = not name.endswith("u")
+    expected = to_integer(values[1], fpscr, width, is_signed=is_signed, to_zero=bool(to_zero))
     assert (result, after & ~FPRF) == (expected.result, expected.fpscr & ~FPRF)
+
+
+INTEGRAL = {
+    "frin 4,2": AWAY, "friz 4,2": TOWARD_ZERO, "frip 4,2": UP, "frim 4,2": DOWN,
+    "xsrdpi 4,2": AWAY, "xsrdpim 4,2": DOWN,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("hot", [HOT, NATIVE])
+@pytest.mark.parametrize("text", INTEGRAL)
+@settings(deadline=None)
+@given(values=operands(), fpscr=st.sampled_from([0, XX | FR | FI | FPRF, 1, XE]))
+def test_rounding_to_an_integral_value_is_softfloats(text, hot, values, fpscr):
+    result, after, _ = execute(text, hot, values, fpscr)
+
+    assert (result, after) == to_integral(values[1], fpscr, INTEGRAL[text])
+
+
+CHOICES = {
+    "xsmaxdp 4,1,2": (extreme, GREATER), "xsmindp 4,1,2": (extreme, LESS),
+    "xsmaxcdp 4,1,2": (extreme_as_c, GREATER), "xsmincdp 4,1,2": (extreme_as_c, LESS),
+    "xsmaxjdp 4,1,2": (extreme_as_java, GREATER), "xsminjdp 4,1,2": (extreme_as_java, LESS),
+    "xscmpeqdp 4,1,2": (compare_to_mask, EQUAL), "xscmpgtdp 4,1,2": (compare_to_mask, GREATER),
+    "xscmpgedp 4,1,2": (compare_to_mask, GREATER | EQUAL),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("hot", [HOT, NATIVE])
+@pytest.mark.parametrize("text", CHOICES)
+@settings(deadline=None)
+@given(values=operands(), fpscr=st.sampled_from([0, XX | FR | FI | FPRF]))
+def test_a_choice_is_softfloats(text, hot, values, fpscr):
+    function, which = CHOICES[text]
+
+    result, after, _ = execute(text, hot, values, fpscr)
+
+    assert (result, after) == function(*values[:2], fpscr, which)
 
 
 @pytest.mark.parametrize("hot", [HOT, NATIVE])

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from papvmm.isa.softfloat.arithmetic import OPERATIONS, operate
 from papvmm.isa.softfloat.convert import to_integer
+from papvmm.isa.softfloat.formats import result_class
 from papvmm.isa.softfloat.fpscr import FI, FPCC, FPRF, FR
 from papvmm.isa.state import FP_A, FP_B, FP_C, FP_CC, FP_KIND, FPSCR, ArchState
 
@@ -23,14 +24,25 @@ def _arithmetic(name: str) -> Recorded:
     return count, lambda *operands: operate(operation, operands, 0).fpscr
 
 
-def _to_integer(width: int) -> Recorded:
-    return 1, lambda b: to_integer(b, 0, width, is_signed=True, to_zero=True).fpscr
+def _to_integer(width: int, *, is_signed: bool, to_zero: bool) -> Recorded:
+    return 1, lambda b: to_integer(b, 0, width, is_signed=is_signed, to_zero=to_zero).fpscr
 
 
-_RECORDED: Final = {
+def _of_result(result: int) -> int:
+    return result_class(result)
+
+
+_RECORDED: Final[dict[str, Recorded]] = {
     **{name: _arithmetic(name) for name in OPERATIONS},
-    "fctidz": _to_integer(64),
-    "fctiwz": _to_integer(32),
+    **{
+        f"fcti{size}{unsigned}{zero}": _to_integer(
+            width, is_signed=not unsigned, to_zero=bool(zero)
+        )
+        for size, width in (("d", 64), ("w", 32))
+        for unsigned in ("", "u")
+        for zero in ("", "z")
+    },
+    "class": (1, _of_result),
 }
 KINDS: Final = {name: number for number, name in enumerate(_RECORDED, start=1)}
 """Numbers of operations in FP_KIND; 0 is none."""

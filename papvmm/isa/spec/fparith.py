@@ -14,7 +14,7 @@ from papvmm.isa.softfloat.arithmetic import OPERATIONS, operate
 from papvmm.isa.softfloat.compare import compare, test_divide, test_square_root
 from papvmm.isa.softfloat.convert import to_integer, to_integral
 from papvmm.isa.softfloat.fpscr import AWAY, DOWN, TOWARD_ZERO, UP, Outcome
-from papvmm.isa.spec import fpfast
+from papvmm.isa.spec import fpfast, fpinteger
 from papvmm.isa.state import CR, FPSCR, VSR, ArchState
 from papvmm.isa.trace import Trace
 from papvmm.isa.value import Value
@@ -102,7 +102,7 @@ def set_double(cpu: Trace, target: Operand, value: Value) -> None:
 def fast_operation(name: str) -> Fast:
     """Return the fast path of an operation in ``OPERATIONS``."""
     if name.startswith("fcf"):
-        return lambda cpu, number: fpfast.from_integer(cpu, name, number)
+        return lambda cpu, number: fpinteger.from_integer(cpu, name, number)
     return lambda cpu, *operands: fpfast.arithmetic(cpu, name, operands)
 
 
@@ -147,7 +147,6 @@ _arithmetic("frsp", x_form(63, 12), "Floating Round to Single-Precision.", (FRB,
 def _to_integer(name: str, xo: int, width: int, *, is_signed: bool, to_zero: bool) -> None:
     size = "Doubleword" if width == 64 else "Word"
     title = f"Floating Convert To Integer {size}{'' if is_signed else ' Unsigned'}"
-    is_fast = is_signed and to_zero
     define_operation(
         section,
         f"{name}[.] FRT,FRB",
@@ -157,7 +156,7 @@ def _to_integer(name: str, xo: int, width: int, *, is_signed: bool, to_zero: boo
         lambda doubles, fpscr: to_integer(
             doubles[0], fpscr, width, is_signed=is_signed, to_zero=to_zero
         ),
-        fast=(lambda cpu, b: fpfast.to_integer(cpu, name, b)) if is_fast else None,
+        fast=lambda cpu, b: fpinteger.to_integer(cpu, name, b),
     )
 
 
@@ -177,6 +176,7 @@ def _to_integral(name: str, xo: int, rounding: int, title: str) -> None:
         title,
         (FRB,),
         lambda doubles, fpscr: to_integral(doubles[0], fpscr, rounding),
+        fast=lambda cpu, b: fpinteger.to_integral(cpu, rounding, b),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from papvmm.bits import ones
 from papvmm.isa.exit import Exit
+from papvmm.isa.softfloat.compare import EQUAL, GREATER
 from papvmm.isa.softfloat.fpscr import ENABLES, RN, XX
 from papvmm.isa.softfloat.record import KINDS
 from papvmm.isa.state import FP_A, FP_B, FP_C, FP_CC, FP_KIND, FPSCR
@@ -42,7 +43,8 @@ class Sum(NamedTuple):
 Formula: TypeAlias = Callable[..., Sum]
 
 
-def _float(cpu: Trace, code: str, *args: Value) -> Value:
+def float_(cpu: Trace, code: str, *args: Value) -> Value:
+    """Have the host compute a double."""
     return cpu.pure(code, 64, *args)
 
 
@@ -57,45 +59,45 @@ def _is_zero(double: Value) -> Value:
 
 def _error_of_sum(cpu: Trace, a: Value, b: Value, total: Value) -> Value:
     """Return a + b - total, exactly."""
-    b_there = _float(cpu, "fadd", total, a ^ SIGN)
-    a_there = _float(cpu, "fadd", total, b_there ^ SIGN)
-    a_lost = _float(cpu, "fadd", a, a_there ^ SIGN)
-    return _float(cpu, "fadd", a_lost, _float(cpu, "fadd", b, b_there ^ SIGN))
+    b_there = float_(cpu, "fadd", total, a ^ SIGN)
+    a_there = float_(cpu, "fadd", total, b_there ^ SIGN)
+    a_lost = float_(cpu, "fadd", a, a_there ^ SIGN)
+    return float_(cpu, "fadd", a_lost, float_(cpu, "fadd", b, b_there ^ SIGN))
 
 
 def _add(cpu: Trace, a: Value, b: Value) -> Sum:
-    result = _float(cpu, "fadd", a, b)
+    result = float_(cpu, "fadd", a, b)
     is_exact = _is_zero(_error_of_sum(cpu, a, b, result))
     return Sum(result, cpu.const(1, 1), is_exact, is_always_exact_if_small=True)
 
 
 def _multiply(cpu: Trace, a: Value, c: Value) -> Sum:
-    result = _float(cpu, "fmul", a, c)
-    error = _float(cpu, "fma", a, c, result ^ SIGN)
+    result = float_(cpu, "fmul", a, c)
+    error = float_(cpu, "fma", a, c, result ^ SIGN)
     may_be_zero = _is_zero(a) | _is_zero(c)
     reliable = ~twice(result).ult(RELIABLE) | _is_zero(result)
     return Sum(result, may_be_zero, _is_zero(error) & reliable)
 
 
 def _divide(cpu: Trace, a: Value, b: Value) -> Sum:
-    result = _float(cpu, "fdiv", a, b)
-    error = _float(cpu, "fma", result ^ SIGN, b, a)
+    result = float_(cpu, "fdiv", a, b)
+    error = float_(cpu, "fma", result ^ SIGN, b, a)
     reliable = _is_zero(error) & ~twice(a).ult(RELIABLE)
     return Sum(result, _is_zero(a), reliable | _is_zero(result))
 
 
 def _square_root(cpu: Trace, b: Value) -> Sum:
-    result = _float(cpu, "fsqrt", b)
-    error = _float(cpu, "fma", result ^ SIGN, result, b)
+    result = float_(cpu, "fsqrt", b)
+    error = float_(cpu, "fma", result ^ SIGN, result, b)
     reliable = _is_zero(error) & ~twice(b).ult(RELIABLE)
     return Sum(result, _is_zero(b), reliable | _is_zero(b))
 
 
 def _multiply_add(cpu: Trace, a: Value, b: Value, c: Value) -> Sum:
     """Return a*c + b; it is only known to be exact if the product is, too."""
-    result = _float(cpu, "fma", a, c, b)
-    product = _float(cpu, "fmul", a, c)
-    lost = _float(cpu, "fma", a, c, product ^ SIGN)
+    result = float_(cpu, "fma", a, c, b)
+    product = float_(cpu, "fmul", a, c)
+    lost = float_(cpu, "fma", a, c, product ^ SIGN)
     error = _error_of_sum(cpu, product, b, result)
     factor_is_zero = _is_zero(a) | _is_zero(c)
     reliable = ~twice(product).ult(RELIABLE) | factor_is_zero
@@ -130,22 +132,22 @@ def arithmetic(cpu: Trace, name: str, operands: tuple[Value, ...]) -> Value:
     result, is_exact = computed.result, computed.is_exact
     zero = _is_zero(computed.result) & computed.may_be_zero
     if single:
-        result = _float(cpu, "fsingle", computed.result)
+        result = float_(cpu, "fsingle", computed.result)
         low, span = SINGLE_RANGE
-        rounds_once = _rounds_once(name, computed.result)
-        _leave_unless(cpu, (twice(result) - low).ult(span) & rounds_once, zero)
+        once = rounds_once(name, computed.result)
+        _leave_unless(cpu, (twice(result) - low).ult(span) & once, zero)
         is_exact = is_exact & result.eq(computed.result)
     elif computed.is_always_exact_if_small:
         _leave_unless(cpu, twice(result).ult(INFINITE), cpu.const(0, 1))
     else:
         low, span = DOUBLE_RANGE
         _leave_unless(cpu, (twice(result) - low).ult(span), zero)
-    _leave_unless_calm(cpu, is_exact)
+    leave_unless_calm(cpu, is_exact)
     record(cpu, name, *operands)
     return result ^ SIGN if negates else result
 
 
-def _rounds_once(name: str, double: Value) -> Value:
+def rounds_once(name: str, double: Value) -> Value:
     """Tell whether rounding a rounded double cannot differ from rounding the exact value."""
     tie = (double & ones(29)).eq(1 << 28)
     return tie.coerce(1) if name == "frsp" else ~tie
@@ -156,7 +158,7 @@ def _leave_unless(cpu: Trace, usual: Value, fine: Value) -> None:
     cpu.exit_if(~fine, Exit.HELPER, unless=usual)
 
 
-def _leave_unless_calm(cpu: Trace, is_exact: Value) -> None:
+def leave_unless_calm(cpu: Trace, is_exact: Value) -> None:
     """Leave to the helper what would have to set XX, or to heed an enable or a rounding mode."""
     calm = cpu[FPSCR] & (RN | ENABLES | XX)
     _leave_unless(cpu, calm.eq(XX), calm.eq(0) & is_exact)
@@ -170,37 +172,36 @@ def record(cpu: Trace, name: str, *operands: Value) -> None:
     cpu[FP_CC] = cpu.const(0, 8)
 
 
-def from_integer(cpu: Trace, name: str, number: Value) -> Value:
-    """Convert a doubleword, signed or not; unsigned ones above the signed are the helper's."""
-    double = _float(cpu, "fsigned", number)
-    is_exact = (number + (1 << 53)).ult(1 << 54)
-    result = double
-    if name.endswith("s"):
-        result = _float(cpu, "fsingle", double)
-        cpu.exit_if(~_rounds_once(name, double), Exit.HELPER)
-        is_exact = is_exact & result.eq(double)
-    if "u" in name:
-        cpu.exit_if(number.slt(0), Exit.HELPER)
-    _leave_unless_calm(cpu, is_exact)
-    record(cpu, name, number)
-    return result
-
-
-def to_integer(cpu: Trace, name: str, double: Value) -> Value:
-    """Convert to a signed doubleword or word toward zero, as 64 bits."""
-    bits = 31 if name == "fctiwz" else 63
-    usual = twice(double).ult(1023 + bits << 53)
-    cpu.exit_if(~usual, Exit.HELPER)
-    number = _float(cpu, "fint", usual.select(double, double.coerce(0)))
-    is_exact = cpu.pure("feq", 1, _float(cpu, "fsigned", number), double)
-    _leave_unless_calm(cpu, is_exact)
-    record(cpu, name, double)
-    return number
-
-
 def compare(cpu: Trace, a: Value, b: Value) -> tuple[Value, Value, Value]:
     """Return LT, GT and EQ of numbers, and leave FPCC; NaNs are the helper's."""
-    lt, gt, eq = cpu.pure("flt", 1, a, b), cpu.pure("flt", 1, b, a), cpu.pure("feq", 1, a, b)
-    cpu.exit_if(~(lt | gt | eq), Exit.HELPER)
+    lt, gt, eq = relation(cpu, a, b)
     cpu[FP_CC] = lt.select(8, gt.select(4, cpu.const(2, 8)))
     return lt, gt, eq
+
+
+def relation(cpu: Trace, a: Value, b: Value) -> tuple[Value, Value, Value]:
+    """Return LT, GT and EQ of numbers; NaNs are the helper's."""
+    lt, gt, eq = cpu.pure("flt", 1, a, b), cpu.pure("flt", 1, b, a), cpu.pure("feq", 1, a, b)
+    cpu.exit_if(~(lt | gt | eq), Exit.HELPER)
+    return lt, gt, eq
+
+
+def extreme(cpu: Trace, wanted: int, a: Value, b: Value) -> Value:
+    """Return the greater or the lesser of numbers; the positive zero is the greater."""
+    lt, gt, _ = relation(cpu, a, b)
+    first, second = (gt, lt) if wanted == GREATER else (lt, gt)
+    same = a & b if wanted == GREATER else a | b
+    return first.select(a, second.select(b, same))
+
+
+def extreme_as_c(cpu: Trace, wanted: int, a: Value, b: Value) -> Value:
+    """Return the second number unless the first is wanted."""
+    lt, gt, _ = relation(cpu, a, b)
+    return (gt if wanted == GREATER else lt).select(a, b)
+
+
+def compare_to_mask(cpu: Trace, accepted: int, a: Value, b: Value) -> Value:
+    """Return all ones if the relation is one of those accepted."""
+    _, gt, eq = relation(cpu, a, b)
+    holds = {EQUAL: eq, GREATER: gt, GREATER | EQUAL: gt | eq}[accepted]
+    return holds.select(-1, cpu.const(0))

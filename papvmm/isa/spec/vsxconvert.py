@@ -16,7 +16,7 @@ from papvmm.isa.softfloat.compare import test_class
 from papvmm.isa.softfloat.convert import narrow, to_integer, widen
 from papvmm.isa.softfloat.formats import DOUBLE, HALF, SINGLE, Format
 from papvmm.isa.softfloat.fpscr import Outcome
-from papvmm.isa.spec import fpfast
+from papvmm.isa.spec import fpinteger
 from papvmm.isa.spec.fparith import Fast, Fields, define_operation, doubles, set_double
 from papvmm.isa.spec.fpmove import SIGN, copy_sign
 from papvmm.isa.spec.fpstorage import to_double, to_single
@@ -56,12 +56,12 @@ def _to_integer(name: str, xo: int, width: int, title: str, *, is_signed: bool) 
         return _in_both_words(outcome) if width == 32 else outcome
 
     def fast(cpu: Trace, double: Value) -> Value:
-        if width == 32:
-            return (fpfast.to_integer(cpu, "fctiwz", double) & WORD) * EACH_WORD
-        return fpfast.to_integer(cpu, "fctidz", double)
+        size, unsigned = "d" if width == 64 else "w", "" if is_signed else "u"
+        number = fpinteger.to_integer(cpu, f"fcti{size}{unsigned}z", double)
+        return number if width == 64 else (number & WORD) * EACH_WORD
 
     title = f"with round to zero Double-Precision to {title}"
-    _convert(name, xx2_form(60, xo), title, convert, fast if is_signed else None)
+    _convert(name, xx2_form(60, xo), title, convert, fast)
 
 
 def _in_both_words(outcome: Outcome) -> Outcome:

@@ -3,7 +3,8 @@
 The doubleword below a result, which is undefined, is 0.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from papvmm.isa.facilities import Unit
 from papvmm.isa.forms import Form, xx2_form, xx3_form
@@ -33,6 +34,7 @@ from papvmm.isa.softfloat.fpscr import (
     TOWARD_ZERO,
     UP,
 )
+from papvmm.isa.spec import fpfast, fpinteger
 from papvmm.isa.spec.fparith import (
     Fast,
     Fields,
@@ -44,6 +46,8 @@ from papvmm.isa.spec.fparith import (
     set_cr_field,
 )
 from papvmm.isa.state import FPSCR, ArchState
+from papvmm.isa.trace import Trace
+from papvmm.isa.value import Value
 
 section: Final = Section(Unit.VSX)
 
@@ -127,6 +131,7 @@ def _to_integral(name: str, xo: int, rounding: int | None, title: str) -> None:
             fpscr & RN if rounding is None else rounding,
             tells_inexact=rounding is None,
         ),
+        None if rounding is None else lambda cpu, b: fpinteger.to_integral(cpu, rounding, b),
     )
 
 
@@ -137,22 +142,28 @@ _to_integral("xsrdpip", 105, UP, "using round toward +Infinity")
 _to_integral("xsrdpiz", 89, TOWARD_ZERO, "using round toward Zero")
 
 
-def _extreme(name: str, xo: int, function: Extreme, wanted: int, title: str) -> None:
+FastChoice: TypeAlias = Callable[[Trace, int, Value, Value], Value]
+
+
+def _extreme(
+    name: str, xo: int, function: Extreme, wanted: int, title: str, fast: FastChoice
+) -> None:
     _define(
         f"{name} XT,XA,XB",
         xx3_form(60, xo),
         f"VSX Scalar {title} Double-Precision.",
         (XA, XB),
         lambda doubles, fpscr: function(doubles[0], doubles[1], fpscr, wanted),
+        lambda cpu, a, b: fast(cpu, wanted, a, b),
     )
 
 
-_extreme("xsmaxdp", 160, extreme, GREATER, "Maximum")
-_extreme("xsmindp", 168, extreme, LESS, "Minimum")
-_extreme("xsmaxcdp", 128, extreme_as_c, GREATER, "Maximum Type-C")
-_extreme("xsmincdp", 136, extreme_as_c, LESS, "Minimum Type-C")
-_extreme("xsmaxjdp", 144, extreme_as_java, GREATER, "Maximum Type-J")
-_extreme("xsminjdp", 152, extreme_as_java, LESS, "Minimum Type-J")
+_extreme("xsmaxdp", 160, extreme, GREATER, "Maximum", fpfast.extreme)
+_extreme("xsmindp", 168, extreme, LESS, "Minimum", fpfast.extreme)
+_extreme("xsmaxcdp", 128, extreme_as_c, GREATER, "Maximum Type-C", fpfast.extreme_as_c)
+_extreme("xsmincdp", 136, extreme_as_c, LESS, "Minimum Type-C", fpfast.extreme_as_c)
+_extreme("xsmaxjdp", 144, extreme_as_java, GREATER, "Maximum Type-J", fpfast.extreme)
+_extreme("xsminjdp", 152, extreme_as_java, LESS, "Minimum Type-J", fpfast.extreme)
 
 
 def _compare_to_mask(name: str, xo: int, accepted: int, title: str) -> None:
@@ -162,6 +173,7 @@ def _compare_to_mask(name: str, xo: int, accepted: int, title: str) -> None:
         f"VSX Scalar Compare {title} Double-Precision.",
         (XA, XB),
         lambda doubles, fpscr: compare_to_mask(doubles[0], doubles[1], fpscr, accepted),
+        lambda cpu, a, b: fpfast.compare_to_mask(cpu, accepted, a, b),
     )
 
 
