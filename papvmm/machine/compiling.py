@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from typing import BinaryIO
 
-from papvmm.engine.native.jobs import perform
+from papvmm.engine.native.jobs import names, perform
 from papvmm.engine.native.workshop import INTERPRETER, Job
 from papvmm.machine.code_store import DiskStore, cache_directory
 from papvmm.machine.compiler import REPLY, REQUEST
@@ -21,8 +21,8 @@ def serve(requests: BinaryIO, replies: BinaryIO, store: DiskStore) -> None:
         failure, result = "", b""
         try:
             result = done_once(job, store) if job == INTERPRETER else perform(job)
-            if job.name and job != INTERPRETER:
-                store.add(job.name, result)
+            for one in names(job, result) if job != INTERPRETER else ():
+                store.add(one, result)
         except Exception as error:  # noqa: BLE001 - whatever LLVM comes up with, the guest runs on
             failure = f"{type(error).__name__}: {error}".splitlines()[0]
         reason = failure.encode()

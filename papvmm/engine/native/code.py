@@ -7,13 +7,13 @@ again when the bytes it was decoded from are written.
 
 import ctypes
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
 from papvmm.engine.native import layout
 from papvmm.engine.native.interpretation import Interpretation, interpretation
-from papvmm.engine.native.region_job import REGION
+from papvmm.engine.native.region_job import LOOKED_UP, MET, REGION, UNMET
 from papvmm.engine.native.regions import Pace, Regions
 from papvmm.engine.native.starter import part
 from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job, Workshop
@@ -21,12 +21,13 @@ from papvmm.memory.guest_memory import PAGE, GuestMemory
 
 OP_PAGES: Final = 1024
 """Op pages at a time; when there are more, all go."""
+NEAR: Final = 1 << 16
+"""Bytes between a page and others that a region there may be on, too."""
 STARTERS: Final = 4
 """As many are asked for, one after another, before the whole interpreter is there."""
 USUAL_PACE: Final = Pace()
 _POINTER: Final = Struct("<Q")
 _HOME: Final = Struct("<QQ")
-_HEAT: Final = Struct("<I")
 _NEW_PAGE: Final = ctypes.CFUNCTYPE(
     ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64
 )
@@ -149,16 +150,29 @@ class NativeCode:
 
     # What regions need (``OpPages``).
 
-    def looked_up(self, page: int, mode: int, least: int) -> Iterator[int]:
-        """Yield the instructions of a page that were looked up so often since the last time."""
+    def pages_near(self, page: int, mode: int, most: int) -> list[int]:
+        """Return the addresses of the pages nearest to one that have op records."""
+        around = range(max(page - NEAR, 0), min(page + NEAR + 1, self.ram_size), PAGE)
+        pages = [near for near in around if self._find(near, mode) is not None]
+        return sorted(sorted(pages, key=lambda near: abs(near - page))[:most])
+
+    def met(self, page: int, mode: int, least: int) -> bytes:
+        """Return how each instruction of a page was met, and begin to count anew."""
+        assert self.interpretation is not None
         start = self._find(page, mode)
-        if start is None:
-            return
-        records = self._arena[start : start + layout.RECORDS_SIZE]
-        for number, record in enumerate(layout.RECORD.iter_unpack(records)):
-            if record[-2] >= least:
-                _HEAT.pack_into(self._arena, start + number * layout.UNIT + layout.HEAT, 0)
-                yield page + 4 * number
+        assert start is not None
+        undecoded = self.interpretation.address("decode_me")
+        records = memoryview(self._arena)[start : start + layout.RECORDS_SIZE]
+        handlers = records.cast("Q")[:: layout.UNIT // 8].tolist()
+        heats = records.cast("I")[layout.HEAT // 4 :: layout.UNIT // 4]
+        often = [heat >= least for heat in heats.tolist()]
+        for number, hot in enumerate(often):
+            if hot:
+                heats[number] = 0
+        return bytes(
+            UNMET if handler == undecoded else LOOKED_UP if hot else MET
+            for handler, hot in zip(handlers, often, strict=True)
+        )
 
     def replace(self, ra: int, mode: int, handler: int, *, again: bool) -> None:
         """Have a region entered at an instruction, perhaps instead of another one."""

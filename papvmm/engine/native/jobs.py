@@ -1,9 +1,11 @@
 """Doing a compiler's jobs, wherever that is: the only caller of LLVM."""
 
+from collections.abc import Sequence
+
 from papvmm.engine.native.interpretation import pack
 from papvmm.engine.native.interpreter import InterpreterSource
 from papvmm.engine.native.region_job import REGION
-from papvmm.engine.native.translation import translate
+from papvmm.engine.native.translation import kept_as, translate
 from papvmm.engine.native.variants import needed
 from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job
 
@@ -17,6 +19,11 @@ def whole_interpreter(processor: str = "") -> bytes:
 
     code = codegen.compile_handlers(InterpreterSource().text(), processor)
     return pack(code.text, code.offsets)
+
+
+def names(job: Job, content: bytes) -> Sequence[str]:
+    """Return the names to keep under what came of a job."""
+    return kept_as(content) if job.kind == REGION else [job.name] if job.name else []
 
 
 def perform(job: Job) -> bytes:

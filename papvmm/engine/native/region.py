@@ -1,17 +1,17 @@
-"""The region translator: the control flow within a page becomes one LLVM function.
+"""The region translator: control flow becomes one LLVM function.
 
 Registers are promoted: loaded when the region is entered, kept in stack slots that LLVM turns
 into values, and written back at every way out. Operand fields are numbers here, so walking a
 template specialises it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from papvmm.bits import M64, ones
 from papvmm.engine.lowering import Atom
 from papvmm.engine.native import layout
-from papvmm.engine.native.flow import Flow
+from papvmm.engine.native.flow import Flow, returns
 from papvmm.engine.native.lower import CONVENTION, PARAMETERS, LlvmLowering, tail_call
 from papvmm.isa.exit import Exit
 from papvmm.isa.ir import ExitIf, Immediate, Pure
@@ -37,7 +37,7 @@ class Region(LlvmLowering):
         super().__init__(little_endian=layout.is_little_endian(flow.mode))
         self._flow: Final = flow
         self._operands: Mapping[Operand, int] = {}
-        self._address = flow.page
+        self._address = 0
         self._known: dict[Slot, Atom] = {}
         self._dirty: set[Slot] = set()
         self._computed: dict[tuple[str, int, int, tuple[Atom, ...]], Atom] = {}
@@ -45,7 +45,7 @@ class Region(LlvmLowering):
         """What would have left the block already."""
         self._used: Final[dict[Slot, None]] = {}
         self._written: Final[dict[Slot, None]] = {}
-        self._leader, self._left = flow.page, ""
+        self._leader, self._left = 0, ""
         self._exits: Final[list[tuple[str, Atom, int, Atom]]] = []
         self._falls_through = True
 
@@ -74,7 +74,7 @@ class Region(LlvmLowering):
             self._address += 4
         if self._falls_through:
             self._save()
-            self._follow(self._address, self.left())
+            self._go(self._address, self.left(), self._address - 4)
 
     def _is_inner(self) -> bool:
         """Tell whether the next instruction belongs to the block."""
@@ -169,14 +169,16 @@ class Region(LlvmLowering):
         self._end_block()
         left = self.left(1)
         untaken = self._fork_if_unknown(when)
-        self._go((self._address + displacement) & M64, left)
+        self._go((self._address + displacement) & M64, left, self._address)
         self._untaken(untaken, left)
 
     def branch_to(self, when: Atom, address: Atom) -> None:
+        _, template = self._flow.code[self._address]
+        targets = self._flow.return_sites if returns(template) else self._flow.targets
         self._end_block()
         left = self.left(1)
         untaken = self._fork_if_unknown(when)
-        self._go_to(address, left)
+        self._go_to(address, sorted(targets), left)
         self._untaken(untaken, left)
 
     def leave(self, reason: Exit, address: Atom) -> None:
@@ -197,32 +199,26 @@ class Region(LlvmLowering):
     def _untaken(self, label: str | None, left: Atom) -> None:
         if label is not None:
             self.line(f"{label}:")
-            self._follow(self._address + 4, left)
+            self._go(self._address + 4, left, self._address)
 
-    def _go(self, address: int, left: Atom) -> None:
-        """Go on at a known address; the budget has to cover any way through when it goes back."""
-        if address <= self._address and address in self._flow.leaders:
-            short = self.poll(left)
-            self._follow(address, left)
+    def _go(self, address: int, left: Atom, origin: int) -> None:
+        """Go on at a known address; the budget has to cover any way forward in a page."""
+        if address not in self._flow.leaders:
+            self._exit(address, GOES_ON, left)
+            return
+        polls = address <= origin or address // PAGE != origin // PAGE
+        short = self.poll(left) if polls else None
+        self.line(f"store i64 {left}, ptr %left\nbr label %B{address:x}")
+        if short:
             self.line(f"{short}:")
             self._exit(address, GOES_ON, left)
-        else:
-            self._follow(address, left)
 
-    def _follow(self, address: int, left: Atom) -> None:
-        """Go on at a known address."""
-        if address in self._flow.leaders:
-            self.line(f"store i64 {left}, ptr %left\nbr label %B{address:x}")
-        else:
-            self._exit(address, GOES_ON, left)
-
-    def _go_to(self, address: Atom, left: Atom) -> None:
-        """Go on at a computed address: perhaps where a call inside the region returns to."""
-        sites = sorted(self._flow.return_sites)
-        if sites:
+    def _go_to(self, address: Atom, known: Sequence[int], left: Atom) -> None:
+        """Go on at a computed address, which may be a known one."""
+        if known:
             self.line(f"store i64 {left}, ptr %left")
             short = self.poll(left)
-            targets = " ".join(f"i64 {site}, label %B{site:x}" for site in sites)
+            targets = " ".join(f"i64 {target}, label %B{target:x}" for target in known)
             self.line(f"switch i64 {address}, label %{short} [{targets}]")
             self.line(f"{short}:")
         self._exit(address, GOES_ON, left)
@@ -269,13 +265,16 @@ class Region(LlvmLowering):
         for slot in self._used | self._written:
             value = self.value(f"load {_type(slot)}, ptr {self.field(slot[0].at(slot[1]))}")
             self.line(f"store {_type(slot)} {value}, ptr {_name(slot)}")
-        within = self.value(f"and i64 {number}, {layout.RECORDS_SIZE - 1}")
+        self._enter_at(self.value(f"and i64 {number}, {layout.RECORDS_SIZE - 1}"))
+
+    def _enter_at(self, within: str) -> None:
+        """Go on at the entry whose op record is so many bytes into those of its page."""
+        page = self.read(layout.PAGE_EA)
+        offset = self.value(f"lshr i64 {within}, {layout.RECORD_SHIFT}")
+        address = self.value(f"or i64 {page}, {offset}")
         first, *others = sorted(self._flow.entries)
-        targets = " ".join(
-            f"i64 {address % PAGE << layout.RECORD_SHIFT}, label %B{address:x}"
-            for address in others
-        )
-        self.line(f"switch i64 {within}, label %B{first:x} [{targets}]")
+        targets = " ".join(f"i64 {entry}, label %B{entry:x}" for entry in others)
+        self.line(f"switch i64 {address}, label %B{first:x} [{targets}]")
 
     def _epilogue(self) -> None:
         """Write registers back, once for all exits, and look the next address up or stop."""

@@ -1,58 +1,112 @@
 """Regions on their way: what the compiler is asked for, and what it answers."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
-from papvmm.memory.guest_memory import CODE_LINE
+from papvmm.memory.guest_memory import CODE_LINE, PAGE
 
 REGION: Final = "region"
+_MET: Final = PAGE // 4
+
+UNMET: Final = 0
+MET: Final = 1
+"""An instruction has been executed."""
+LOOKED_UP: Final = 2
+"""Execution often came there from elsewhere."""
+
+
+class Known(NamedTuple):
+    """The bytes of a page of code, and how each of its instructions was met, a byte each."""
+
+    words: bytes
+    met: bytes
+
+
+def page_name(page: int, mode: int, words: bytes) -> str:
+    """Return the name to keep all regions of a page under, while it has these bytes."""
+    digest = sha256(words + f"{page} {mode}".encode()).hexdigest()
+    return f"{REGION}-{digest[:32]}"
 
 
 @dataclass(frozen=True, slots=True)
 class RegionRequest:
-    """A page's address, mode and bytes, and which lines to leave alone.
+    """A place in code, the pages around it, and which lines to leave alone."""
 
-    ``start`` is where the region begins; if it goes to computed addresses, it also comprises
-    the code at the ``targets``.
-    """
-
-    page: int
     mode: int
-    words: bytes
-    start: int
-    targets: Sequence[int]
+    place: int
+    pages: Mapping[int, Known]
     avoided: Sequence[int]
 
     def pack(self) -> bytes:
         """Return everything as bytes."""
-        fields = [self.page, self.mode, self.start, list(self.targets), list(self.avoided)]
-        return self.words + json.dumps(fields).encode()
+        fields = json.dumps([self.mode, self.place, list(self.pages), list(self.avoided)]).encode()
+        pages = b"".join(known.words + known.met for known in self.pages.values())
+        return len(fields).to_bytes(8, "little") + fields + pages
 
-    def name(self) -> str:
-        """Return the name to keep all regions of the page under, while it has these bytes."""
-        digest = sha256(self.words + f"{self.page} {self.mode}".encode()).hexdigest()
-        return f"{REGION}-{digest[:32]}"
+
+def unpack_request(content: bytes) -> RegionRequest:
+    """Return what ``RegionRequest.pack`` made bytes of."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    mode, place, addresses, avoided = json.loads(content[8:end])
+    starts = range(end, len(content), PAGE + _MET)
+    pages = {
+        address: Known(content[start : start + PAGE], content[start + PAGE :][:_MET])
+        for address, start in zip(addresses, starts, strict=True)
+    }
+    return RegionRequest(mode, place, pages, avoided)
 
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """A region's code; where it can be entered, and which instructions it has."""
+    """A region's code; where it can be entered, and which instructions it has.
+
+    These are ranges: first address, address past the last. The digest is that of their lines.
+    ``names`` are what to keep it as.
+    """
 
     entries: Sequence[int]
-    covered: frozenset[int]
+    ranges: Sequence[tuple[int, int]]
+    digest: str
+    names: Sequence[str]
     offset: int
     text: bytes
 
+    def covers(self, ra: int) -> bool:
+        """Tell whether an instruction is one of the region's."""
+        return any(start <= ra < end for start, end in self.ranges)
+
     def lines(self) -> frozenset[int]:
         """Return the lines of RAM that its instructions are on."""
-        return frozenset(ra // CODE_LINE for ra in self.covered)
+        return frozenset(
+            line
+            for start, end in self.ranges
+            for line in range(start // CODE_LINE, (end - 1) // CODE_LINE + 1)
+        )
+
+    def pages(self) -> frozenset[int]:
+        """Return the pages that its instructions are on."""
+        return frozenset(line * CODE_LINE // PAGE * PAGE for line in self.lines())
+
+    def pack(self) -> bytes:
+        """Return everything as bytes."""
+        fields = [self.entries, self.ranges, self.digest, self.names, self.offset]
+        header = json.dumps(fields).encode()
+        return len(header).to_bytes(8, "little") + header + self.text
 
 
 def unpack(content: bytes) -> Translated:
-    """Return what ``translate`` made bytes of."""
+    """Return what ``Translated.pack`` made bytes of."""
     end = 8 + int.from_bytes(content[:8], "little")
-    entries, covered, offset = json.loads(content[8:end])
-    return Translated(entries, frozenset(covered), offset, content[end:])
+    entries, ranges, digest, names, offset = json.loads(content[8:end])
+    return Translated(entries, ranges, digest, names, offset, content[end:])
+
+
+def digest_of(lines: Iterable[int], read: Callable[[int, int], bytes]) -> str:
+    """Return what tells whether lines are the same, given what reads bytes at an address."""
+    digest = sha256()
+    for line in sorted(lines):
+        digest.update(read(line * CODE_LINE, CODE_LINE))
+    return digest.hexdigest()

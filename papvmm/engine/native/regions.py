@@ -5,17 +5,28 @@ another process, and put in its place between two runs.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from papvmm.engine.code_marks import CODE_NATIVE_NEXT, CODE_REGION
 from papvmm.engine.native.executable import Executable
-from papvmm.engine.native.region_job import REGION, RegionRequest, Translated, unpack
+from papvmm.engine.native.region_job import (
+    MET,
+    REGION,
+    Known,
+    RegionRequest,
+    Translated,
+    digest_of,
+    page_name,
+    unpack,
+)
 from papvmm.engine.native.workshop import Job, Workshop
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
 
 MOST_REGIONS: Final = 64
 """Regions of a page that are compiled in one run."""
+MOST_PAGES: Final = 8
+"""Pages that a region may be on, out of those nearest to where it is wanted."""
 MOST_BYTES: Final = 32 << 20
 """Regions kept; when there are more, all go."""
 
@@ -40,8 +51,15 @@ PageMode = tuple[int, int]
 class OpPages(Protocol):
     """Where regions are put."""
 
-    def looked_up(self, page: int, mode: int, least: int) -> Iterator[int]:
-        """Yield the instructions of a page that were looked up so often since the last time."""
+    def pages_near(self, page: int, mode: int, most: int) -> list[int]:
+        """Return the addresses of the pages nearest to one that have op records."""
+        ...
+
+    def met(self, page: int, mode: int, least: int) -> bytes:
+        """Return how each instruction of a page was met, and begin to count anew.
+
+        These are bytes like those of ``Known``; it counts who was looked up, and how often.
+        """
         ...
 
     def replace(self, ra: int, mode: int, handler: int, *, again: bool) -> None:
@@ -57,10 +75,11 @@ class OpPages(Protocol):
         ...
 
 
-class Installed(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Installed:
     """A region in its place."""
 
-    key: PageMode
+    mode: int
     translated: Translated
     code: Executable
 
@@ -80,8 +99,8 @@ class Regions:
         """The region that is entered at an instruction in a mode."""
         self._heat: Final[Counter[PageMode]] = Counter()
         self._compiled: Final[Counter[PageMode]] = Counter()
-        self._kept: Final[dict[str, list[Translated]]] = {}
-        """What earlier runs have left, by the names of pages met in this one."""
+        self._loaded: Final[set[str]] = set()
+        """The names of pages whose regions of earlier runs have been put in their place."""
         self._asked: Final[dict[Job, RegionRequest]] = {}
         self._avoided: Final[set[int]] = set()
         self._bytes = 0
@@ -90,9 +109,8 @@ class Regions:
     def sample(self, ra: int, mode: int) -> int:
         """Take note of where execution is; return for how long to run before the next time."""
         key = (ra // PAGE * PAGE, mode)
-        covered = any(ra in one.translated.covered for one in self._installed.get(key, ()))
         is_code = self._memory.holds(key[0], PAGE) and ra // CODE_LINE not in self._avoided
-        if covered or not is_code or self._is_asked(key):
+        if self._is_covered(ra, mode) or not is_code or self._is_asked(key):
             self._stride = min(self._pace.long, self._stride * 2)
         else:
             self._stride = self._pace.short
@@ -103,7 +121,7 @@ class Regions:
         """Put a compiled region in its place, if its code is still the same."""
         request = self._asked.pop(job)
         if content is not None:
-            self._install(request, unpack(content))
+            self._install(request.mode, unpack(content))
 
     def drop(self, gpa: int, length: int) -> None:
         """Forget the regions with code among these bytes, which have changed."""
@@ -123,50 +141,81 @@ class Regions:
 
     def forget(self) -> None:
         """Let go of all regions: op pages went, or there is too much code."""
-        for installed in [one for there in self._installed.values() for one in there]:
+        for installed in self._everything():
             self._remove(installed)
         self._compiled.clear()
+        self._loaded.clear()
+
+    def _everything(self) -> set[Installed]:
+        return {one for there in self._installed.values() for one in there}
+
+    def _is_covered(self, ra: int, mode: int) -> bool:
+        """Tell whether an instruction is in a region."""
+        there = self._installed.get((ra // PAGE * PAGE, mode), ())
+        return any(one.translated.covers(ra) for one in there)
 
     def _warm(self, key: PageMode, ra: int) -> None:
         page, mode = key
         self._heat[key] += 1
-        if self._heat[key] < self._pace.hot or self._op_pages.has_breakpoint(page):
+        if self._op_pages.has_breakpoint(page):
+            return
+        if self._heat[key] < self._pace.hot:
+            for near in self._op_pages.pages_near(page, mode, MOST_PAGES):
+                self._op_pages.met(near, mode, self._pace.looked_up)
             return
         self._heat[key] = 0
-        words = self._memory.read(page, PAGE)
-        targets = list(self._op_pages.looked_up(page, mode, self._pace.looked_up))
-        avoided = [line for line in self._avoided if line * CODE_LINE // PAGE == page // PAGE]
-        request = RegionRequest(page, mode, words, ra, targets, avoided)
-        name = request.name()
-        if name not in self._kept:
-            self._kept[name] = [unpack(one) for one in self._workshop.store.load(name)]
-        fitting = [one for one in self._kept[name] if ra in one.covered]
-        if fitting:
-            self._kept[name].remove(fitting[-1])
-            self._install(request, fitting[-1])
-        elif self._compiled[key] < MOST_REGIONS:
+        name = page_name(page, mode, self._memory.read(page, PAGE))
+        if name not in self._loaded:
+            self._loaded.add(name)
+            for content in self._workshop.store.load(name):
+                self._install(mode, unpack(content))
+        if not self._is_covered(ra, mode) and self._compiled[key] < MOST_REGIONS:
             self._compiled[key] += 1
+            request = self._request(ra, mode)
             job = Job(REGION, name, request.pack())
             self._asked[job] = request
             self._workshop.compiler.submit(job)
 
+    def _request(self, ra: int, mode: int) -> RegionRequest:
+        pages = {
+            page: Known(self._memory.read(page, PAGE), self._met(page, mode))
+            for page in self._op_pages.pages_near(ra // PAGE * PAGE, mode, MOST_PAGES)
+            if not self._op_pages.has_breakpoint(page)
+        }
+        avoided = [line for line in self._avoided if line * CODE_LINE // PAGE * PAGE in pages]
+        return RegionRequest(mode, ra, pages, avoided)
+
+    def _met(self, page: int, mode: int) -> bytes:
+        """Return how each instruction of a page was met, perhaps in a region."""
+        met = bytearray(self._op_pages.met(page, mode, self._pace.looked_up))
+        for installed in self._installed.get((page, mode), ()):
+            for start, end in installed.translated.ranges:
+                for ra in range(max(start, page), min(end, page + PAGE), 4):
+                    number = (ra - page) // 4
+                    met[number] = met[number] or MET
+        return bytes(met)
+
     def _is_asked(self, key: PageMode) -> bool:
         """Tell whether a page is being compiled."""
-        return any((asked.page, asked.mode) == key for asked in self._asked.values())
+        page, mode = key
+        return any(asked.mode == mode and page in asked.pages for asked in self._asked.values())
 
-    def _install(self, request: RegionRequest, translated: Translated) -> None:
-        page, mode = key = request.page, request.mode
-        lines = translated.lines()
-        now = self._memory.read(page, PAGE)
-        same = all(_line(now, line) == _line(request.words, line) for line in lines)
-        refused = self._avoided.intersection(lines) or self._op_pages.has_breakpoint(page)
-        if not same or refused or not translated.entries:
+    def _install(self, mode: int, translated: Translated) -> None:
+        lines, pages = translated.lines(), translated.pages()
+        if (
+            not translated.entries
+            or not all(self._memory.holds(page, PAGE) for page in pages)
+            or self._avoided.intersection(lines)
+            or any(self._op_pages.has_breakpoint(page) for page in pages)
+            or digest_of(lines, self._memory.read) != translated.digest
+        ):
             return
         if self._bytes + len(translated.text) > MOST_BYTES:
             self.forget()
-        installed = Installed(key, translated, Executable(translated.text))
+        installed = Installed(mode, translated, Executable(translated.text))
         self._bytes += len(translated.text)
-        self._installed.setdefault(key, []).append(installed)
+        for page in pages:
+            self._installed.setdefault((page, mode), []).append(installed)
         for line in lines:
             self._memory.code[line] |= CODE_REGION
             if line:
@@ -178,22 +227,18 @@ class Regions:
 
     def _remove(self, installed: Installed) -> None:
         """Take a region out."""
-        key, translated = installed.key, installed.translated
-        self._installed[key].remove(installed)
+        mode, translated = installed.mode, installed.translated
+        for page in translated.pages():
+            self._installed[page, mode].remove(installed)
         self._bytes -= len(translated.text)
         for ra in translated.entries:
-            if self._entered.get((ra, key[1])) is installed:
-                del self._entered[ra, key[1]]
-                self._op_pages.reset(ra, key[1])
-        others = (
-            one for (page, _), there in self._installed.items() for one in there if page == key[0]
-        )
+            if self._entered.get((ra, mode)) is installed:
+                del self._entered[ra, mode]
+                self._op_pages.reset(ra, mode)
+        pages = translated.pages()
+        others = {
+            one for (page, _), there in self._installed.items() for one in there if page in pages
+        }
         kept = {line for other in others for line in other.translated.lines()}
         for line in translated.lines() - kept:
             self._memory.code[line] &= ~CODE_REGION
-
-
-def _line(words: bytes, line: int) -> bytes:
-    """Return one line of a page's bytes."""
-    start = line * CODE_LINE % PAGE
-    return words[start : start + CODE_LINE]

@@ -1,27 +1,55 @@
 """Translating regions: the compiler's side of ``region_job``."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from papvmm.engine.native.flow import explore
+from papvmm.engine.native.flow import Explorer, Flow
 from papvmm.engine.native.lower import PRELUDE
 from papvmm.engine.native.machine_code import MachineCode
 from papvmm.engine.native.region import Region
+from papvmm.engine.native.region_job import (
+    Translated,
+    digest_of,
+    page_name,
+    unpack,
+    unpack_request,
+)
 from papvmm.memory.guest_memory import PAGE
 
 FUNCTION: Final = "region"
 
 
-def translate(request: bytes, compile_text: Callable[[str], MachineCode]) -> bytes:
+def translate(content: bytes, compile_text: Callable[[str], MachineCode]) -> bytes:
     """Translate a packed request, with a compiler, to a packed ``Translated``."""
-    page, mode, start, targets, avoided = json.loads(request[PAGE:])
-    flow = explore(page, mode, request[:PAGE], [start], frozenset(avoided))
-    if flow.dispatches and targets:
-        flow = explore(page, mode, request[:PAGE], [start, *targets], frozenset(avoided))
-    entries, offset, text = sorted(flow.entries), 0, b""
-    if entries:
+    request = unpack_request(content)
+    explorer = Explorer(request.mode, request.pages, frozenset(request.avoided))
+    flow = explorer.region(request.place)
+    offset, text = 0, b""
+    if flow.entries:
         code = compile_text(PRELUDE + Region(flow).text(FUNCTION))
         offset, text = code.offsets[FUNCTION], code.text
-    header = json.dumps([entries, sorted(flow.code), offset]).encode()
-    return len(header).to_bytes(8, "little") + header + text
+
+    def read(address: int, length: int) -> bytes:
+        at = address % PAGE
+        return request.pages[address - at].words[at : at + length]
+
+    pages = {address // PAGE * PAGE for address in flow.code}
+    names = [page_name(page, request.mode, request.pages[page].words) for page in sorted(pages)]
+    digest = digest_of(flow.lines(), read)
+    return Translated(sorted(flow.entries), _ranges(flow), digest, names, offset, text).pack()
+
+
+def kept_as(content: bytes) -> Sequence[str]:
+    """Return what to keep a packed ``Translated`` as."""
+    return unpack(content).names
+
+
+def _ranges(flow: Flow) -> list[tuple[int, int]]:
+    """Return the addresses of all instructions as ranges."""
+    ranges: list[tuple[int, int]] = []
+    for address in sorted(flow.code):
+        if ranges and ranges[-1][1] == address:
+            ranges[-1] = ranges[-1][0], address + 4
+        else:
+            ranges.append((address, address + 4))
+    return ranges
