@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from typing import BinaryIO
 
-from papvmm.engine.native.jobs import names, perform
+from papvmm.engine.native.jobs import get_ready, names, perform
 from papvmm.engine.native.workshop import INTERPRETER, Job
 from papvmm.machine.code_store import DiskStore, cache_directory
 from papvmm.machine.compiler import REPLY, REQUEST
@@ -43,6 +43,7 @@ def done_once(job: Job, store: DiskStore) -> bytes:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(int(sys.argv[1]))
+    get_ready()
     here = DiskStore(cache_directory(), engine_version)
     with suppress(BrokenPipeError):  # the guest may be gone
         serve(sys.stdin.buffer, sys.stdout.buffer, here)

@@ -1,6 +1,8 @@
 """Doing a compiler's jobs, wherever that is: the only caller of LLVM."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
 
 from papvmm.engine.native.interpretation import pack
 from papvmm.engine.native.interpreter import InterpreterSource
@@ -8,6 +10,12 @@ from papvmm.engine.native.region_job import REGION
 from papvmm.engine.native.translation import kept_as, translate
 from papvmm.engine.native.variants import needed
 from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job
+
+
+def get_ready() -> None:
+    """Do what takes its time before the first job; if that fails, so will the job."""
+    with suppress(ImportError):
+        import_module("papvmm.engine.native.codegen")
 
 
 def whole_interpreter(processor: str = "") -> bytes:
