@@ -8,11 +8,16 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from papvmm.engine.native.machine_code import MachineCode, machine_code
+from papvmm.engine.native.software_fma import FUNCTION, software_fma
+from papvmm.engine.native.text import FMA, FMA_DECLARATION
 
 VERSION: Final[str] = llvmlite.__version__
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
+
+HAS_FMA: Final = llvm.get_host_cpu_features().get("fma", True)
+"""x86-64 processors before 2013, and some small ones since, have none; others name no feature."""
 
 
 class CodegenFailed(Exception):
@@ -35,7 +40,7 @@ def compile_soon(text: str) -> MachineCode:
 def compile_regions(text: str) -> MachineCode:
     """Compile regions with the passes that pay for the time they take."""
     with _failures():
-        machine, module = _target_machine(), llvm.parse_assembly(text)
+        machine, module = _target_machine(), llvm.parse_assembly(_for_host(text))
         builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(1))
         passes = llvm.create_new_function_pass_manager()
         passes.add_sroa_pass()
@@ -54,6 +59,13 @@ def _failures() -> Iterator[None]:
         raise CodegenFailed(str(error)) from error
 
 
+def _for_host(text: str) -> str:
+    """Return text that needs no function of a library: LLVM would call one for what is missing."""
+    if HAS_FMA or text.count(f"{FMA}(") == 1:
+        return text
+    return text.replace(FMA_DECLARATION, software_fma()).replace(FMA, FUNCTION)
+
+
 def _run(passes: llvm.ModulePassManager, module: llvm.ModuleRef, builder: llvm.PassBuilder) -> None:
     for function in module.functions:
         if not function.is_declaration:
@@ -62,7 +74,7 @@ def _run(passes: llvm.ModulePassManager, module: llvm.ModuleRef, builder: llvm.P
 
 def _compile_plainly(text: str, level: int, processor: str = "") -> MachineCode:
     with _failures():
-        module = llvm.parse_assembly(text)
+        module = llvm.parse_assembly(text if processor else _for_host(text))
         return machine_code(_target_machine(level, processor).emit_object(module))
 
 

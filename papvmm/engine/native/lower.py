@@ -13,7 +13,7 @@ from typing import Final
 from papvmm.bits import ones
 from papvmm.engine.lowering import Atom, Lowering
 from papvmm.engine.native import layout
-from papvmm.engine.native.text import Text
+from papvmm.engine.native.text import FMA_DECLARATION, Text
 from papvmm.engine.stops import Stop
 from papvmm.isa.exit import Exit
 from papvmm.isa.ir import (
@@ -45,7 +45,7 @@ PRELUDE: Final = "\n".join(
         *(f"declare i{n} @llvm.ctlz.i{n}(i{n}, i1)" for n in (32, 64, 128)),
         *(f"declare i{n} @llvm.ctpop.i{n}(i{n})" for n in (8, 32, 64, 128)),
         *(f"declare i{n} @llvm.bswap.i{n}(i{n})" for n in (16, 32, 64, 128)),
-        "declare double @llvm.fma.f64(double, double, double)",
+        FMA_DECLARATION,
         "declare double @llvm.sqrt.f64(double)",
         '!0 = !{!"branch_weights", i32 100000, i32 1}',
         'attributes #0 = { nounwind "no-jump-tables"="true" }',

@@ -5,6 +5,8 @@ from typing import Final
 from papvmm.engine.lowering import Atom
 from papvmm.isa.ir import COMPARISONS, Lanes, Pure
 
+FMA: Final = "@llvm.fma.f64"
+FMA_DECLARATION: Final = f"declare double {FMA}(double, double, double)"
 PURE: Final[dict[str, str]] = {
     "add": "add i{n} {0}, {1}",
     "sub": "sub i{n} {0}, {1}",
@@ -33,7 +35,7 @@ FLOAT: Final[dict[str, str]] = {
     "fadd": "fadd double {0}, {1}",
     "fmul": "fmul double {0}, {1}",
     "fdiv": "fdiv double {0}, {1}",
-    "fma": "call double @llvm.fma.f64(double {0}, double {1}, double {2})",
+    "fma": f"call double {FMA}(double {{0}}, double {{1}}, double {{2}})",
     "fsqrt": "call double @llvm.sqrt.f64(double {0})",
     "flt": "fcmp olt double {0}, {1}",
     "feq": "fcmp oeq double {0}, {1}",
