@@ -2,17 +2,61 @@
 
 from papvmm.engine.code_marks import CODE_REGION
 from papvmm.engine.exits import Breakpoint, BudgetSpent
+from papvmm.engine.native.jobs import names
+from papvmm.engine.native.workshop import INTERPRETER, Workshop
 from papvmm.isa.encode import assemble
 from papvmm.isa.state import MSR, SRR1
-from papvmm.memory.guest_memory import CODE_LINE
-from tests.programs import CODE, NATIVE, REGIONS, Program, image
+from papvmm.machine.code_store import DiskStore, cache_directory
+from papvmm.machine.engine_version import engine_version
+from papvmm.memory.guest_memory import CODE_LINE, PAGE
+from tests.programs import (
+    CODE,
+    NATIVE,
+    NEVER,
+    REGIONS,
+    CompilerHere,
+    KeptInterpreter,
+    Program,
+    image,
+    native_executor,
+)
 
 LOOP = "addi 3,3,1; b -4"
 ADD_16 = assemble("addi 3,3,16").to_bytes(4, "big")
 
 
-def has_region(program):
-    return bool(program.memory.code[CODE // CODE_LINE] & CODE_REGION)
+LAST = CODE + PAGE - 4
+"""The last instruction of a page."""
+
+
+def has_region(program, at=CODE):
+    return bool(program.memory.code[at // CODE_LINE] & CODE_REGION)
+
+
+class Shelf:
+    """A store that keeps what a compiler of its own makes."""
+
+    def __init__(self):
+        interpreters = KeptInterpreter(DiskStore(cache_directory(), engine_version))
+        self.kept = {INTERPRETER.name: interpreters.load(INTERPRETER.name)}
+        self.jobs = []
+
+    def executor(self, memory):
+        compiler = CompilerHere()
+        submit = compiler.submit
+
+        def submit_and_keep(job):
+            submit(job)
+            self.jobs.append(job)
+            content = compiler.done[-1].content
+            for name in names(job, content):
+                self.kept.setdefault(name, []).append(content)
+
+        compiler.submit = submit_and_keep
+        return native_executor(memory, Workshop(compiler, self))
+
+    def load(self, name):
+        return self.kept.get(name, [])
 
 
 def test_a_hot_loop_becomes_a_region():
@@ -80,3 +124,59 @@ def test_a_fault_in_a_region_leaves_the_state_before_its_instruction():
     assert program.run(1 << 20) == Breakpoint(0x200)
     assert program.gpr(4) == 0x10000 // 8 - 1
     assert program.gpr(3) == 0x10000 - 8
+
+
+def test_a_region_goes_on_in_the_next_page():
+    program = Program("addi 3,3,1; addi 4,4,1; b -8", at=LAST, hot=REGIONS)
+
+    assert program.run(6000) == BudgetSpent()
+    assert has_region(program, LAST)
+    assert has_region(program, LAST + 4)
+    assert (program.gpr(3), program.gpr(4)) == (2000, 2000)
+
+
+def test_a_region_is_dropped_when_any_of_its_pages_is_written():
+    program = Program("addi 3,3,1; addi 4,4,1; b -8", at=LAST, hot=REGIONS)
+    program.run(6000)
+
+    program.memory.write(LAST + 4, assemble("addi 4,4,16").to_bytes(4, "big"))
+
+    assert not has_region(program, LAST)
+    program.run(6000)
+    assert (program.gpr(3), program.gpr(4)) == (4000, 2000 + 16 * 2000)
+
+
+def test_a_budget_ends_exactly_in_a_region_of_several_pages():
+    """A round has 2501 instructions, which go forward only, but for the last."""
+    text = "; ".join(["addi 3,3,1", "xor 4,4,3"] * 1250) + "; b -10000"
+    python, regions = (Program(text, hot=heat, ram=0x10000) for heat in (NEVER, REGIONS))
+
+    for budget in (1, 2500, 20_000, 1023, 1024, 1025, 2501, 3, 7000, 1500, 1, 1, 60_000, 999):
+        assert regions.run(budget) == python.run(budget)
+        assert regions.seen() == python.seen(), budget
+    assert has_region(regions, CODE + 9000)
+
+
+def test_what_an_earlier_run_has_left_is_found_from_any_of_its_pages():
+    shelf = Shelf()
+    text = "addi 3,3,1; addi 4,4,1; b -8"
+    Program(text, at=LAST, hot=shelf.executor).run(6000)
+    made = len(shelf.jobs)
+
+    program = Program(text, at=LAST, hot=shelf.executor)
+    program.run(1)
+    program.run(6000)
+
+    assert has_region(program, LAST)
+    assert len(shelf.jobs) == made
+    assert (program.gpr(3), program.gpr(4)) == (2001, 2000)
+
+
+def test_what_an_earlier_run_has_left_is_not_used_for_other_code():
+    shelf = Shelf()
+    Program("addi 3,3,1; addi 4,4,1; b -8", at=LAST, hot=shelf.executor).run(6000)
+
+    program = Program("addi 3,3,1; addi 4,4,5; b -8", at=LAST, hot=shelf.executor)
+    program.run(6000)
+
+    assert (program.gpr(3), program.gpr(4)) == (2000, 10_000)
