@@ -5,7 +5,6 @@ import re
 import stat
 from argparse import ArgumentTypeError
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -74,6 +73,8 @@ def machine_type(text: str) -> MachineType:
 
 def rtc_base(text: str) -> int | None:
     """Read ``base=utc`` (None: the host's date) or ``base=2006-06-17[T16:01:21]`` (seconds)."""
+    from datetime import UTC, datetime  # noqa: PLC0415 - few ask for a date
+
     base = text.removeprefix("base=").partition(",")[0]
     if base in ("utc", "localtime"):
         return None

@@ -6,7 +6,6 @@ refused waits at its source. Smaller numbers are more favoured, and 0xFF is none
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 IPI: Final = 2
@@ -16,14 +15,14 @@ PRIORITY_SHIFT: Final = 24
 SOURCE_MASK: Final = (1 << PRIORITY_SHIFT) - 1
 
 
-@dataclass(slots=True)
 class Presentation:
     """What a server is offered: ``xisr`` at ``priority``, 0 if nothing; and its registers."""
 
-    cppr: int = 0
-    mfrr: int = LEAST_FAVOURED
-    xisr: int = 0
-    priority: int = LEAST_FAVOURED
+    def __init__(self) -> None:
+        self.cppr = 0
+        self.mfrr = LEAST_FAVOURED
+        self.xisr = 0
+        self.priority = LEAST_FAVOURED
 
     @property
     def xirr(self) -> int:
@@ -31,14 +30,14 @@ class Presentation:
         return self.cppr << PRIORITY_SHIFT | self.xisr
 
 
-@dataclass(slots=True)
 class Source:
     """One edge-triggered interrupt; ``waits`` if it came and has not been offered."""
 
-    server: int = 0
-    priority: int = LEAST_FAVOURED
-    saved_priority: int = LEAST_FAVOURED
-    waits: bool = False
+    def __init__(self) -> None:
+        self.server = 0
+        self.priority = LEAST_FAVOURED
+        self.saved_priority = LEAST_FAVOURED
+        self.waits = False
 
 
 class Lines(Protocol):

@@ -1,36 +1,32 @@
 """Why an engine handed control back to the machine: a closed union, handled with ``match``."""
 
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from papvmm.values import Value
 
-@dataclass(frozen=True, slots=True)
-class PaprHcall:
+
+class PaprHcall(Value):
     """The guest executed ``sc 1`` outside problem state: token in r3, arguments in r4 on.
 
     CIA is already past the ``sc``; the machine puts the status into r3.
     """
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetSpent:
+class BudgetSpent(Value):
     """Exactly ``budget`` instructions were completed; the guest is healthy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kicked:
+class Kicked(Value):
     """The host wants its turn: ``Engine.kick`` was called; the guest is healthy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Breakpoint:
+class Breakpoint(Value):
     """CIA is at a breakpoint whose instruction has not been executed."""
 
     cia: int
 
 
-@dataclass(frozen=True, slots=True)
-class NotBuilt:
+class NotBuilt(Value):
     """A valid instruction or mode that papvmm does not execute yet."""
 
     cia: int
@@ -38,8 +34,7 @@ class NotBuilt:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Crash:
+class Crash(Value):
     """The vcpu can't go on, as when every interrupt handler faults at its first instruction."""
 
     cia: int

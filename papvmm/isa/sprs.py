@@ -7,11 +7,11 @@ How computed registers are read and written is in ``spec/sprmove.py``. CFAR and 
 monitor's registers hold what software puts there: no branch and no event is recorded.
 """
 
-from dataclasses import dataclass
 from enum import Flag
 from typing import Final
 
 from papvmm.isa.facilities import Facility
+from papvmm.values import Value
 
 
 class Access(Flag):
@@ -22,8 +22,7 @@ class Access(Flag):
     RW = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Spr:
+class Spr(Value):
     """One SPR number: the register behind it, that register's width and how it is reached.
 
     ``facility`` governs accesses in problem state (all of them, for TM). A register that is

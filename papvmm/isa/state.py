@@ -5,21 +5,25 @@ one bit, XER is split into its bits: an instruction touches exactly what it chan
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from papvmm.bits import ones
 from papvmm.isa.sprs import STORED
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Cell:
     """A register, or an array of ``count`` registers, at ``offset`` in the state buffer."""
 
-    name: str
-    width: int
-    offset: int
-    count: int = 1
+    __slots__ = ("count", "name", "offset", "width")
+
+    def __init__(self, name: str, width: int, offset: int, count: int = 1) -> None:
+        self.name: Final = name
+        self.width: Final = width
+        self.offset: Final = offset
+        self.count: Final = count
+
+    def __repr__(self) -> str:
+        return self.name
 
     @property
     def size(self) -> int:

@@ -8,7 +8,6 @@ ids are unknown. How it behaves: ``arch/powerpc/kvm/book3s_hv.c``.
 
 import errno
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from papvmm.bits import M64, ones
@@ -30,6 +29,7 @@ from papvmm.isa.state import (
     VTB_OFFSET,
     Cell,
 )
+from papvmm.values import Value
 from papvmm.vcpu.vcpu import Vcpu
 from papvmm.vpa.layout import Area
 
@@ -49,8 +49,7 @@ Payload: TypeAlias = tuple[int, ...]
 """A register's value: one number, or for 128 bits two doublewords in their order in memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
+class Register(Value):
     """A register of ``bits`` (32, 64 or 128)."""
 
     name: str

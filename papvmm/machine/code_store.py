@@ -15,7 +15,6 @@ from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
 from struct import Struct
-from tempfile import NamedTemporaryFile
 from typing import Final, NamedTuple
 
 from papvmm.errors import BadInput
@@ -153,6 +152,8 @@ class DiskStore:
             os.close(descriptor)
 
     def _write(self, path: Path, content: bytes) -> None:
+        from tempfile import NamedTemporaryFile  # noqa: PLC0415 - most only read
+
         with NamedTemporaryFile(dir=self._directory, prefix=_NEW, delete=False) as file:
             try:
                 file.write(content)

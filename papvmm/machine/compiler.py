@@ -8,16 +8,17 @@ content; a reply, in the order of the requests, is an error and a content, one o
 """
 
 import os
-import subprocess
 import sys
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from struct import Struct
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from papvmm.engine.native.workshop import INTERPRETER, Finished, Job
+
+if TYPE_CHECKING:
+    import subprocess
 
 MODULE: Final = "papvmm.machine.compiling"
 LEFT_OVER: Final = 19
@@ -37,6 +38,9 @@ class Worker:
     """A process that does jobs one after another; its niceness is on top of our own."""
 
     def __init__(self, niceness: int = 0) -> None:
+        import subprocess  # noqa: PLC0415 - most starts find everything compiled
+        import weakref  # noqa: PLC0415
+
         self.pending: Final[deque[Job]] = deque()
         self.why_lost = ""
         """Why it does nothing more, if that is so."""
@@ -175,7 +179,7 @@ def start_early() -> None:
     _early.append(Worker())
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: "subprocess.Popen[bytes]") -> None:
     """Let the process go: it ends after the job it is at."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:

@@ -1,13 +1,13 @@
 """What a machine is made from; every field is what a user may say."""
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
 from papvmm.engine.accel import ACCELERATORS, DEFAULT_ACCEL
 from papvmm.errors import BadUsage
+from papvmm.values import Value
 
 MIB: Final = 1 << 20
 MOST_VCPUS: Final = 64
@@ -44,16 +44,14 @@ class OnReboot(Enum):
     PAUSE = "pause"
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Value):
     """The content of a file, and the name to call it by."""
 
     name: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class MachineConfig:
+class MachineConfig(Value):
     """A machine's configuration; sizes are in bytes.
 
     ``slice_counts`` is the length of a scheduler slice in instructions, which the guest sees
@@ -80,6 +78,7 @@ class MachineConfig:
     rtc_base: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.vcpus <= MOST_VCPUS:
             raise BadUsage(f"{self.vcpus} vcpus: a machine has 1 to {MOST_VCPUS}")
         if not LEAST_MEMORY <= self.memory_size <= MOST_MEMORY or self.memory_size % 4096:

@@ -1,28 +1,25 @@
 """How a run of a machine ended: a closed union, handled with ``match``."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from papvmm.values import Value
 
-@dataclass(frozen=True, slots=True)
-class PoweredOff:
+
+class PoweredOff(Value):
     """The guest powered off by RTAS."""
 
 
-@dataclass(frozen=True, slots=True)
-class GuestReset:
+class GuestReset(Value):
     """The guest asked for a reset, and the reboot action is shutdown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Panicked:
+class Panicked(Value):
     """The guest reported a panic (ibm,os-term)."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class VcpuCrashed:
+class VcpuCrashed(Value):
     """A vcpu can't go on: an interrupt loop, or an instruction or mode that is not built."""
 
     vcpu_id: int
@@ -31,27 +28,23 @@ class VcpuCrashed:
     word: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class HostCrashed:
+class HostCrashed(Value):
     """The modelled hypervisor crashed, as KVM before v3.7 could be made to."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class NoProgress:
+class NoProgress(Value):
     """Every vcpu waits, and neither a timer nor anybody outside can wake one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quit:
+class Quit(Value):
     """Somebody outside ended the machine."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Paused:
+class Paused(Value):
     """The machine paused: it was asked to, or ``limit`` or a breakpoint was reached."""
 
     why: str

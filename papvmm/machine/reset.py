@@ -6,15 +6,14 @@ kernel's memory (KVM commit 55b665b0263a).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from errno import errorcode
 
 from papvmm.kvmapi.one_reg import unregister_areas
+from papvmm.values import Value
 from papvmm.vcpu.vcpu import Vcpu
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Value):
     """A vcpu whose areas ONE_REG did not let go: the corruption goes on."""
 
     vcpu_id: int

@@ -1,7 +1,6 @@
 """The demonstrations there are: what is run, and what people should know beforehand."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from importlib.resources import files
 from shlex import join, quote
 from typing import Final
@@ -42,7 +41,7 @@ def reboot() -> Demonstration:
         cured=Scene(
             "unregister",
             "areas unregistered at reset",
-            replace(keep, areas_on_reset=AreasOnReset.UNREGISTER),
+            keep.replace(areas_on_reset=AreasOnReset.UNREGISTER),
         ),
     )
 
@@ -59,14 +58,14 @@ def oops() -> Demonstration:
         ),
         cure="KVM of Linux 3.7 initialises a VPA only if there is one (init_vpa).",
         harmed=Scene("kvm-3.6", "KVM of Linux 3.6", before),
-        cured=Scene("kvm-3.7", "KVM of Linux 3.7", replace(before, hv="kvm-3.7")),
+        cured=Scene("kvm-3.7", "KVM of Linux 3.7", before.replace(hv="kvm-3.7")),
     )
 
 
 def dtl_quirk() -> Demonstration:
     """Unregister a log the plain way, which ONE_REG of Linux 3.7 refuses."""
     first = reboot()
-    plain = replace(first.cured.config, hv="kvm-3.7", reset_dtl_len=0)
+    plain = first.cured.config.replace(hv="kvm-3.7", reset_dtl_len=0)
     return Demonstration(
         name="dtl-quirk",
         title="the cure that Linux 3.7 refused",
@@ -78,7 +77,7 @@ def dtl_quirk() -> Demonstration:
         cure="a length of at least one entry, 48 bytes, goes with address 0: every KVM accepts it.",
         harmed=Scene("length-0", "log unregistered with length 0", plain),
         cured=Scene(
-            "length-48", "log unregistered with length 48", replace(plain, reset_dtl_len=48)
+            "length-48", "log unregistered with length 48", plain.replace(reset_dtl_len=48)
         ),
     )
 
@@ -96,7 +95,7 @@ def crash_kexec() -> Demonstration:
         ),
         cure="the next kernel deregisters every vcpu's areas itself, before it uses memory.",
         harmed=Scene("crash", "areas left as they are", crash, line),
-        cured=Scene("cure", "deregistered by the next kernel", replace(crash, append="cure"), line),
+        cured=Scene("cure", "deregistered by the next kernel", crash.replace(append="cure"), line),
     )
 
 
@@ -123,7 +122,7 @@ def hibernation() -> Demonstration:
             " registration."
         ),
         harmed=Scene("kvm-3.6", "KVM of Linux 3.6", lost, save_after=80_000),
-        cured=Scene("kvm-3.7", "KVM of Linux 3.7", replace(lost, hv="kvm-3.7"), save_after=80_000),
+        cured=Scene("kvm-3.7", "KVM of Linux 3.7", lost.replace(hv="kvm-3.7"), save_after=80_000),
         before="the guest",
         after="the restored guest",
     )
@@ -140,7 +139,7 @@ def _by_hand(scene: Scene, directory: str) -> Iterator[str]:
     if not scene.save_after:
         yield command_for(scene.config, directory)
         return
-    endless = replace(scene.config, append="rounds=0")
+    endless = scene.config.replace(append="rounds=0")
     saved = f"{directory}/{scene.name}"
     yield f"{command_for(endless, directory)} -qmp {quote(f'unix:{saved}.sock')}"
     yield f"{join(['papvmm', 'save', '--quit', f'{saved}.sock', saved])}"

@@ -1,13 +1,13 @@
 """Device trees, and the flattened form (FDT, Devicetree Specification 5) a kernel is given."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from itertools import takewhile
 from struct import Struct, pack
 from typing import Final
 
 from papvmm.errors import BadInput
+from papvmm.values import Value
 
 MAGIC: Final = 0xD00D_FEED
 VERSION: Final = 17
@@ -31,13 +31,18 @@ class Token(IntEnum):
     END = 9
 
 
-@dataclass(slots=True)
-class Node:
+class Node:  # noqa: PLW1641 - it changes
     """A node: properties as bytes, in order, and children; the root's name is empty."""
 
-    name: str
-    properties: dict[str, bytes] = field(default_factory=dict)
-    children: list["Node"] = field(default_factory=list)
+    def __init__(
+        self, name: str, properties: Mapping[str, bytes] = {}, children: Iterable["Node"] = ()
+    ) -> None:
+        self.name = name
+        self.properties = dict(properties)
+        self.children = list(children)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Node) and vars(self) == vars(other)
 
     def find(self, path: str) -> "Node | None":
         """Return the node at an absolute path below this one, as ``/cpus/cpu@0``."""
@@ -48,8 +53,7 @@ class Node:
         return child.find(rest) if child else None
 
 
-@dataclass(slots=True)
-class DeviceTree:
+class DeviceTree(Value):
     """A tree, RAM it reserves as (gpa, size), and the boot cpu's server number."""
 
     root: Node

@@ -6,8 +6,6 @@ changes nothing; only words the caller made room for are stored.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -45,8 +43,7 @@ class CpuState(IntEnum):
     NOT_STOPPED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class RtasResult:
+class RtasResult(NamedTuple):
     """Words to return, status first, and what happens next; stop-self returns nothing."""
 
     returns: tuple[int, ...] = (RtasStatus.SUCCESS,)
@@ -64,7 +61,6 @@ class RtasCall(NamedTuple):
 
 
 _PARAMETER_ERROR: Final = RtasResult((RtasStatus.PARAMETER_ERROR,))
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 REAL_ADDRESS: Final = (1 << 60) - 1
 """Real mode ignores the first four bits of an address."""
@@ -81,22 +77,27 @@ def display_character(context: HcallContext, args: tuple[int, ...]) -> RtasResul
 
 def get_time_of_day(context: HcallContext, _args: tuple[int, ...]) -> RtasResult:
     """Return the date (UTC): year, month, day, hour, minute, second, nanosecond."""
+    from datetime import UTC, datetime  # noqa: PLC0415 - few guests ask
+
     seconds, nanoseconds = divmod(context.rtc.now, NANOSECONDS)
-    now = _EPOCH + timedelta(seconds=seconds)
+    now = datetime.fromtimestamp(seconds, UTC)
     date = (now.year, now.month, now.day, now.hour, now.minute, now.second)
     return RtasResult((RtasStatus.SUCCESS, *date, nanoseconds))
 
 
 def set_time_of_day(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
     """Set the date to a year, month, day, hour, minute and second; the nanosecond is ignored."""
+    from datetime import UTC, datetime  # noqa: PLC0415 - few guests do
+
     year, month, day, hour, minute, second, _nanosecond = args
     try:
         date = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except (ValueError, OverflowError):
         return _PARAMETER_ERROR
-    if date < _EPOCH:
+    seconds = int(date.timestamp())
+    if seconds < 0:
         return _PARAMETER_ERROR
-    context.rtc.set((date - _EPOCH) // timedelta(seconds=1) * NANOSECONDS)
+    context.rtc.set(seconds * NANOSECONDS)
     return RtasResult()
 
 

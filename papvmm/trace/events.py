@@ -1,15 +1,15 @@
-"""What can be observed, one frozen dataclass an event.
+"""What can be observed, one class an event.
 
 Every event says where in the run it happened: ``icount`` is the machine-wide count of
 completed instructions, ``generation`` the number of resets before it.
 """
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from papvmm.values import Value
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+
+class Registration(Value):
     """How an area came to be where it is; ``number`` counts from 1 in each machine.
 
     ``area`` is VPA, SLB_SHADOW or DTL; ``door`` is H_REGISTER_VPA (``caller`` is the vcpu that
@@ -27,8 +27,7 @@ class Registration:
     icount: int
 
 
-@dataclass(frozen=True, slots=True)
-class HvWrite:
+class HvWrite(Value):
     """One store by the hypervisor into guest RAM.
 
     ``actor`` is what the hypervisor was doing (enter, exit, H_PAGE_INIT, rtas …). ``area``,
@@ -52,15 +51,13 @@ class HvWrite:
         return self.registration is not None and self.registration.generation < self.generation
 
 
-@dataclass(frozen=True, slots=True)
-class AreaRequested:
+class AreaRequested(Value):
     """A door recorded a request: ``registration`` describes it, gpa 0 meaning unregister."""
 
     registration: Registration
 
 
-@dataclass(frozen=True, slots=True)
-class VcpuEntered:
+class VcpuEntered(Value):
     """An architected guest entry, after the hypervisor's stores."""
 
     vcpu_id: int
@@ -69,8 +66,7 @@ class VcpuEntered:
     cia: int
 
 
-@dataclass(frozen=True, slots=True)
-class VcpuLeft:
+class VcpuLeft(Value):
     """An architected guest exit; ``why`` is hcall, cede, slice, reset or stop."""
 
     vcpu_id: int
@@ -80,8 +76,7 @@ class VcpuLeft:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class HcallDone:
+class HcallDone(Value):
     """A hypercall with its arguments (r4 on) and its answer; ``name`` is PAPR's, or a number."""
 
     vcpu_id: int
@@ -93,8 +88,7 @@ class HcallDone:
     outputs: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RtasDone:
+class RtasDone(Value):
     """An RTAS call by H_RTAS, with its arguments and its return values (status first)."""
 
     vcpu_id: int
@@ -105,8 +99,7 @@ class RtasDone:
     returns: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MachineReset:
+class MachineReset(Value):
     """A reset: ``generation`` is the new one; ``policy`` is unregister or keep."""
 
     generation: int

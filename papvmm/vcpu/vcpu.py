@@ -1,6 +1,5 @@
 """A virtual processor: architected state, an engine that runs it, its areas and its run-state."""
 
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
@@ -26,7 +25,6 @@ from papvmm.isa.state import (
     SPURR_OFFSET,
     TB_OFFSET,
     VTB_OFFSET,
-    ArchState,
 )
 from papvmm.vpa.areas import VcpuAreas
 
@@ -58,26 +56,23 @@ class VcpuRunState(Enum):
     """In H_CEDE: an interrupt or H_PROD wakes it."""
 
 
-@dataclass(slots=True, eq=False)
 class Vcpu:
     """State of one vcpu; ``vcpu_id`` is the PAPR interrupt server number."""
 
-    vcpu_id: int
-    engine: Engine
-    state: ArchState = field(init=False)
-    """The registers."""
-    areas: VcpuAreas
-    run_state: VcpuRunState = VcpuRunState.STOPPED
-    prodded: bool = False
-    arch_compat: int = 0
-    """The processor a VMM asked to be compatible with (ONE_REG), as a logical PVR; 0: none."""
-    stolen_counts: int = 0
-    """Virtual time (ns) in which the vcpu could have run but waited for its turn."""
-    ran_until: int | None = 0
-    """The count at which the vcpu's last turn ended; None while it has the turn."""
-
-    def __post_init__(self) -> None:
-        self.state = self.engine.state
+    def __init__(self, vcpu_id: int, engine: Engine, areas: VcpuAreas) -> None:
+        self.vcpu_id: Final = vcpu_id
+        self.engine: Final = engine
+        self.state: Final = engine.state
+        """The registers."""
+        self.areas: Final = areas
+        self.run_state = VcpuRunState.STOPPED
+        self.prodded = False
+        self.arch_compat = 0
+        """The processor a VMM asked to be compatible with (ONE_REG), as a logical PVR; 0: none."""
+        self.stolen_counts = 0
+        """Virtual time (ns) in which the vcpu could have run but waited for its turn."""
+        self.ran_until: int | None = 0
+        """The count at which the vcpu's last turn ended; None while it has the turn."""
 
     def power_on(self) -> None:
         """Put the registers into the state after power-on, and wait for ``start``."""

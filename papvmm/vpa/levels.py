@@ -9,12 +9,12 @@ reading (``hw/ppc/spapr_hcall.c``, TCG).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Annotated, Final, NamedTuple
 
 from papvmm.bits import signed
 from papvmm.errors import BadInput
+from papvmm.values import Value
 from papvmm.vpa.layout import Area
 
 
@@ -71,8 +71,7 @@ class Logged(Enum):
     ASKED_FOR = "what dtl_enable_mask asks for, with its reasons"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class Level(Value):
     """A hypervisor."""
 
     name: str
@@ -255,8 +254,7 @@ KVM_3_6: Final = Level(
 )
 """Before the commit."""
 
-KVM_3_7: Final = replace(
-    KVM_3_6,
+KVM_3_7: Final = KVM_3_6.replace(
     name="kvm-3.7",
     one_reg=True,
     # Its quirk: a reset that clears the log with (0, 0) fails, and then the VPA stays too.
@@ -265,8 +263,7 @@ KVM_3_7: Final = replace(
 )
 """The commit."""
 
-KVM: Final = replace(
-    KVM_3_7,
+KVM: Final = KVM_3_7.replace(
     name="kvm",
     hcall_vpa_minimum=640,
     one_reg_vpa_length=640,
@@ -279,8 +276,7 @@ KVM: Final = replace(
 )
 """Today's, on POWER9."""
 
-KVM_POWER8: Final = replace(
-    KVM,
+KVM_POWER8: Final = KVM.replace(
     name="kvm-power8",
     interrupted_run_applies=False,
     wait_time=WaitTime.ADDED,

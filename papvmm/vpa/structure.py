@@ -3,8 +3,9 @@
 One table of fields for each structure serves the hypervisor, the reports and the debugger.
 """
 
-from dataclasses import dataclass
 from enum import Enum
+
+from papvmm.values import Value
 
 
 class Writer(Enum):
@@ -14,8 +15,7 @@ class Writer(Enum):
     HYPERVISOR = "hypervisor"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Value):
     """``width`` bytes at ``offset``: an unsigned big-endian number where width is 1, 2, 4 or 8."""
 
     name: str
@@ -24,8 +24,7 @@ class Field:
     writer: Writer
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
+class Structure(Value):
     """A structure of ``size`` bytes; bytes that no field names are reserved."""
 
     name: str

@@ -1,6 +1,5 @@
 """docs/areas.md tells the rules that papvmm/vpa/levels.py holds."""
 
-from dataclasses import fields
 from enum import Enum
 from pathlib import Path
 from typing import get_type_hints
@@ -24,11 +23,7 @@ def answer(value: object) -> str:
 
 def columns() -> dict[str, Rule]:
     hints = get_type_hints(Level, include_extras=True)
-    return {
-        column.name: hints[column.name].__metadata__[0]
-        for column in fields(Level)
-        if column.name != "name"
-    }
+    return {name: hints[name].__metadata__[0] for name in Level.__match_args__ if name != "name"}
 
 
 def table() -> str:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -31,8 +30,7 @@ def page_name(page: int, mode: int, words: bytes) -> str:
     return f"{REGION}-{digest[:32]}"
 
 
-@dataclass(frozen=True, slots=True)
-class RegionRequest:
+class RegionRequest(NamedTuple):
     """A place in code, the pages around it, and which lines to leave alone."""
 
     mode: int
@@ -59,8 +57,7 @@ def unpack_request(content: bytes) -> RegionRequest:
     return RegionRequest(mode, place, pages, avoided)
 
 
-@dataclass(frozen=True, slots=True)
-class Translated:
+class Translated(NamedTuple):
     """A region's code; where it can be entered, and which instructions it has.
 
     These are ranges: first address, address past the last. The digest is that of their lines.

@@ -4,7 +4,6 @@ What these deliver, and when, changes how fast a guest runs, never what it compu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 
@@ -46,8 +45,7 @@ class CodeStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Workshop:
+class Workshop(NamedTuple):
     """Where native code comes from."""
 
     compiler: Compiler
