@@ -3,7 +3,7 @@
 Nothing is advertised that isn't there: no PCI, no Open Firmware.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from papvmm.boot.image import Places
@@ -50,6 +50,13 @@ PA_FEATURES: Final = {
 """Attributes of a POWER9 that kernels look at; transactional memory (22, 0) isn't offered."""
 
 _PA_FEATURES_BYTES: Final = 66
+
+VECTOR_5: Final = {"radix trees": Feature(24, 1), "guest translation shootdown": Feature(26, 1)}
+"""Options that client and platform have agreed on (ibm,architecture-vec-5); byte 0 is a length."""
+
+_VECTOR_5_BYTES: Final = 27
+RADIX_PAGES: Final = ((0, 12), (5, 16), (1, 21), (2, 30))
+"""AP encodings of the page sizes of radix trees, with the number of address bits of each."""
 
 
 def pseries(memory_size: int, vcpu_ids: Sequence[int], bootargs: str, places: Places) -> DeviceTree:
@@ -110,6 +117,8 @@ def _chosen(bootargs: str, places: Places) -> Node:
         "bootargs": strings(bootargs),
         "stdout-path": console,
         "linux,stdout-path": console,
+        "ibm,architecture-vec-5": bytes((_VECTOR_5_BYTES - 2,))
+        + _bits(VECTOR_5, _VECTOR_5_BYTES)[1:],
     }
     return Node("chosen", properties | _initrd(places))
 
@@ -162,7 +171,11 @@ def _cpu(vcpu_id: int) -> Node:
             "d-cache-line-size": cells(CACHE_LINE),
             "d-cache-block-size": cells(CACHE_LINE),
             "d-cache-size": cells(CACHE_SIZE),
-            "ibm,pa-features": _pa_features(),
+            "ibm,pa-features": bytes((_PA_FEATURES_BYTES, 0))
+            + _bits(PA_FEATURES, _PA_FEATURES_BYTES),
+            "ibm,processor-radix-AP-encodings": cells(
+                *(ap << 29 | bits for ap, bits in RADIX_PAGES)
+            ),
             "ibm,purr": cells(1),
             "ibm,spurr": cells(1),
             "ibm,vmx": cells(2),
@@ -171,11 +184,12 @@ def _cpu(vcpu_id: int) -> Node:
     )
 
 
-def _pa_features() -> bytes:
-    attributes = bytearray(_PA_FEATURES_BYTES)
-    for feature in PA_FEATURES.values():
+def _bits(features: Mapping[str, Feature], size: int) -> bytes:
+    """Return ``size`` bytes in which these bits are one."""
+    attributes = bytearray(size)
+    for feature in features.values():
         attributes[feature.byte] |= 0x80 >> feature.bit
-    return bytes((len(attributes), 0)) + attributes
+    return bytes(attributes)
 
 
 def _vdevice() -> Node:
