@@ -226,3 +226,17 @@ def test_tlbie_between_two_accesses_changes_nothing_that_is_mapped():
     assert program.state.read(LPCR) & LPCR_GTSE
     assert program.run(1000) == PaprHcall()
     assert program.gpr(5) == 100
+
+
+HIGH = 0xC000_0000_0000_0000
+"""The first four bits of an address don't count in real mode (Power ISA v3.0B, III, 5.7.3)."""
+
+
+def test_real_mode_code_runs_at_the_addresses_it_is_called_by():
+    hot = "li 10,200; mtctr 10; bl 4; mflr 11; bdnz -8"
+    again = "cmpdi 7,0; bne 20; mr 3,11; li 7,1; mtctr 9; bctr; mr 4,11; sc 1"
+    program = Program(f"{hot}; {again}", r9=HIGH + CODE)
+
+    assert program.run(2000) == PaprHcall()
+    assert (program.gpr(3), program.gpr(4)) == (CODE + 12, HIGH + CODE + 12)
+    assert program.cia == HIGH + CODE + 52

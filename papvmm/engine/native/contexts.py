@@ -116,7 +116,7 @@ class Contexts:
     def fetch(self, cia: int) -> bool:
         """Have code at an address executed; False if that is left to the stepper."""
         q = self._q
-        ra = cia & REAL_MODE_BITS
+        ra, mode = cia & REAL_MODE_BITS, q[_MODE]
         if q[_MSR] & MSR_IR:
             found = self._find(cia, Access.FETCH)
             if found is None:
@@ -124,7 +124,9 @@ class Contexts:
             ra = found.real[cia >> PAGE_SHIFT]
         elif not self._memory.holds(ra & -PAGE, PAGE):
             return False
-        key, mode = q[_FETCH_KEY], q[_MODE]
+        elif ra != cia:
+            mode |= layout.REAL_MODES  # regions of real mode know no other addresses than real ones
+        key = q[_FETCH_KEY]
         index = (cia >> PAGE_SHIFT ^ key << 5) % layout.TLB_ENTRIES
         entry = layout.FETCH_TLB // 8 + 2 * index
         q[entry + 1] = self._op_page(ra & -PAGE, mode)

@@ -176,7 +176,7 @@ class NativeExecutor:
             return self._run_meanwhile(min(left, MEANWHILE))
         if not left:
             return _BUDGET
-        cia, is_real = q[_CIA], q[_MODE] < layout.REAL_MODES
+        cia, is_real = q[_CIA], q[_MODE] < layout.REAL_MODES and q[_CIA] < self._code.ram_size
         found = self._code.make_room(cia) if is_real else self._contexts.fetch(cia)
         return _BUDGET if found else Stop.ODD
 
