@@ -4,7 +4,7 @@ from typing import Final
 
 from papvmm.isa.msr import MSR_PR
 from papvmm.isa.state import AMR, IAMR, LPCR, LPCR_HR, MSR, PID, PROCESS_TABLE, ArchState
-from papvmm.mmu.page_tables import PageTables, Space, SpaceKey
+from papvmm.mmu.page_tables import PageTables, Space
 from papvmm.mmu.translate import Access, not_found
 
 _MSR, _PID, _AMR, _IAMR, _LPCR, _PROCESS_TABLE = (
@@ -35,7 +35,6 @@ class Mmu:
         q = self._q
         if not q[_LPCR] & LPCR_HR:
             return None
-        problem_state = bool(q[_MSR] & MSR_PR)
+        problem_state = q[_MSR] & MSR_PR
         keys = 0 if problem_state else q[_IAMR if fetches else _AMR] >> 62
-        key = SpaceKey(q[_PROCESS_TABLE], q[_PID], problem_state, keys, fetches)
-        return self.tables.space(key)
+        return self.tables.space(q[_PROCESS_TABLE], q[_PID], problem_state, keys, fetches)

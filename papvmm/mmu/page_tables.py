@@ -40,10 +40,10 @@ class SpaceKey(NamedTuple):
 
     process_table: int
     pid: int
-    problem_state: bool
+    problem_state: int
     keys: int
     """AMR bits 0:1, or those of IAMR for fetches; 0 in problem state."""
-    fetches: bool
+    fetches: int
 
 
 class Space:
@@ -82,7 +82,9 @@ class PageTables:
     def __init__(self, memory: GuestMemory) -> None:
         self._memory: Final = memory
         self._marks: Final = memoryview(memory.code)
-        self._spaces: Final[dict[SpaceKey, Space]] = {}
+        self._spaces: Final[dict[tuple[int, ...], Space]] = {}
+        self._directories: Final[dict[tuple[int, int, int], radix.Directory]] = {}
+        """The last directories of walks, by process table, PID and what they cover."""
         self._leaves: Final[dict[int, set[tuple[Space, int]]]] = {}
         """The pages that follow from the leaf at an address."""
         self._above: Final[set[int]] = set()
@@ -98,14 +100,14 @@ class PageTables:
         """Called when pages, whose stores went unnoticed before, were marked."""
         memory.on_code_write(self._wrote)
 
-    def space(self, key: SpaceKey) -> Space:
-        """Return what is known in a context."""
+    def space(self, *key: int) -> Space:
+        """Return what is known in a context, by the fields of ``SpaceKey``."""
         space = self._spaces.get(key)
         if space is None:
             if len(self._spaces) == SPACES:
                 self._forget_all()
                 self._spaces.clear()
-            space = self._spaces[key] = Space(key)
+            space = self._spaces[key] = Space(SpaceKey(*key))
         return space
 
     def translate(self, space: Space, ea: int, access: Access) -> int:
@@ -127,13 +129,27 @@ class PageTables:
         if not radix.in_range(ea):
             raise no_segment(ea, access)
         try:
-            leaf = radix.find(self._memory, key.process_table, key.pid, ea)
+            leaf = self._leaf(key, ea)
         except radix.WalkFailed as failure:
             raise refused(ea, access, failure.causes) from None
         causes = _refusal(key, leaf, access)
         if causes:
             raise refused(ea, access, causes)
         return radix.record(self._memory, leaf, access)
+
+    def _leaf(self, key: SpaceKey, ea: int) -> radix.Leaf:
+        """Find a leaf, from the directory on that walks near there came to before."""
+        where = (key.process_table, key.pid, ea >> radix.DIRECTORY_SHIFT)
+        directory = self._directories.get(where)
+        if directory is not None:
+            return radix.look_into(self._memory, directory, ea, is_last=True)
+        leaf = radix.find(self._memory, key.process_table, key.pid, ea)
+        if leaf.shift < radix.DIRECTORY_SHIFT:
+            if len(self._directories) == PAGES:
+                self._forget_all()
+            self._directories[where] = leaf.directory
+        self._watch_above(leaf.directory)
+        return leaf
 
     def _learn(self, space: Space, number: int, leaf: radix.Leaf, page: int) -> None:
         """Remember where a page is, and what the leaf allows there without further ado."""
@@ -149,12 +165,16 @@ class PageTables:
             space.writes[number] = (view, self._marks[first : first + LINES])
         self._leaves.setdefault(leaf.gpa, set()).add((space, number))
         self._watch(leaf.gpa)
-        for gpa in leaf.above:
-            if gpa not in self._above:
-                self._above.add(gpa)
-                self._watch(gpa)
+        self._watch_above(leaf.directory)
 
     # What is forgotten, and when.
+
+    def _watch_above(self, directory: radix.Directory) -> None:
+        """Notice when an entry that leads to a directory is written."""
+        if directory.above[-1] not in self._above:
+            for gpa in directory.above:
+                self._above.add(gpa)
+                self._watch(gpa)
 
     def _watch(self, gpa: int) -> None:
         """Notice when an entry is written."""
@@ -190,6 +210,20 @@ class PageTables:
             for entry in written:
                 self._forget_leaf(entry)
 
+    def release(self, gpa: int) -> bool:
+        """Forget what follows from the line of a leaf before it is stored to.
+
+        False if there is no leaf, or more on the line than leaves: the store is to be noticed.
+        """
+        if gpa & -ENTRY not in self._leaves:
+            return False
+        entries = self._on_line[gpa // CODE_LINE]
+        if not self._above.isdisjoint(entries):
+            return False
+        for entry in tuple(entries):
+            self._forget_leaf(entry)
+        return True
+
     def _forget_leaf(self, gpa: int) -> None:
         for space, number in self._leaves.pop(gpa):
             space.forget(number)
@@ -205,6 +239,7 @@ class PageTables:
             space.forget_all()
         self._leaves.clear()
         self._above.clear()
+        self._directories.clear()
         for line in list(self._on_line):
             self._unmark(line)
         for listener in self.on_forget:
@@ -216,7 +251,7 @@ class PageTables:
 
 
 def _refusal(key: SpaceKey, leaf: radix.Leaf, access: Access) -> int:
-    return radix.refusal(leaf.entry, access, key.keys, problem_state=key.problem_state)
+    return radix.refusal(leaf.entry, access, key.keys, problem_state=bool(key.problem_state))
 
 
 def _lines(known: dict[int, set[int]], gpa: int, end: int) -> list[int]:

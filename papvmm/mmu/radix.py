@@ -32,6 +32,8 @@ EA_BITS: Final = 52
 LEVELS: Final = ((13,), (9,), (9,), (9, 5))
 """What POWER9 takes for each level's index bits, from the root on."""
 PAGE_SHIFTS: Final = (30, 21, 16, 12)
+DIRECTORY_SHIFT: Final = 21
+"""The log of what a last directory covers."""
 
 VALID: Final = 1 << 63
 LEAF: Final = 1 << 62
@@ -59,13 +61,25 @@ class WalkFailed(Exception):
         self.causes: Final = causes
 
 
+class Directory(NamedTuple):
+    """A table of a tree: where it is, by how many bits, down to which, it is indexed.
+
+    ``above`` is where the entries are that lead to it.
+    """
+
+    base: int
+    bits: int
+    shift: int
+    above: tuple[int, ...]
+
+
 class Leaf(NamedTuple):
-    """A page table entry, where it is, the log of its page's size, and what points to it."""
+    """A page table entry, where it is, the log of its page's size, and the table it is in."""
 
     gpa: int
     entry: int
     shift: int
-    above: tuple[int, ...]
+    directory: Directory
 
     def real(self, ea: int) -> int:
         """Return the real address of a byte of the page."""
@@ -91,23 +105,32 @@ def find(memory: GuestMemory, process_table: int, pid: int, ea: int) -> Leaf:
     entry = _read(memory, gpa)
     if _tree_size(entry) != EA_BITS:
         raise WalkFailed(BAD_TREE)
-    base, left, above = entry & ROOT_BASE, EA_BITS, [gpa]
+    base, left = entry & ROOT_BASE, EA_BITS
+    above: tuple[int, ...] = (gpa,)
     for supported in LEVELS:
         bits = entry & INDEX_BITS
         if bits not in supported:
             raise WalkFailed(BAD_TREE)
         left -= bits
-        gpa = base + 8 * (ea >> left & ones(bits))
-        entry = _read(memory, gpa)
-        if not entry & VALID:
-            raise WalkFailed(NO_TRANSLATION)
+        directory = Directory(base, bits, left, above)
+        found = look_into(memory, directory, ea, is_last=supported is LEVELS[-1])
+        entry = found.entry
         if entry & LEAF:
-            break
-        base = entry & DIRECTORY_BASE
-        above.append(gpa)
-    if not entry & LEAF or left not in PAGE_SHIFTS:
+            return found
+        base, above = entry & DIRECTORY_BASE, (*above, found.gpa)
+    raise AssertionError("the last directory has leaves only")
+
+
+def look_into(memory: GuestMemory, directory: Directory, ea: int, *, is_last: bool) -> Leaf:
+    """Return a valid entry of a directory, a leaf if it is the last; raises ``WalkFailed``."""
+    base, bits, shift, _ = directory
+    gpa = base + 8 * (ea >> shift & ones(bits))
+    entry = _read(memory, gpa)
+    if not entry & VALID:
+        raise WalkFailed(NO_TRANSLATION)
+    if shift not in PAGE_SHIFTS if entry & LEAF else is_last:
         raise WalkFailed(BAD_TREE)
-    return Leaf(gpa, entry, left, tuple(above))
+    return Leaf(gpa, entry, shift, directory)
 
 
 def refusal(entry: int, access: Access, keys: int, *, problem_state: bool) -> int:

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
+from papvmm.engine.code_marks import CODE_NATIVE, CODE_REGION
 from papvmm.engine.native import layout
 from papvmm.engine.native.interpretation import Interpretation, interpretation
 from papvmm.engine.native.region_job import LOOKED_UP, MET, REGION, UNMET
 from papvmm.engine.native.regions import Pace, Regions
 from papvmm.engine.native.starter import part
 from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job, Workshop
-from papvmm.memory.guest_memory import PAGE, GuestMemory
+from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
 
 OP_PAGES: Final = 1024
 """Op pages at a time; when there are more, all go."""
@@ -25,6 +26,7 @@ NEAR: Final = 1 << 16
 """Bytes between a page and others that a region there may be on, too."""
 STARTERS: Final = 4
 """As many are asked for, one after another, before the whole interpreter is there."""
+NATIVE: Final = CODE_NATIVE | CODE_REGION
 USUAL_PACE: Final = Pace()
 _POINTER: Final = Struct("<Q")
 _HOME: Final = Struct("<QQ")
@@ -130,6 +132,9 @@ class NativeCode:
     def drop(self, gpa: int, length: int) -> None:
         """Forget what was derived from these bytes, which have changed."""
         if self.interpretation is None:
+            return
+        lines = self._memory.code[gpa // CODE_LINE : -(-(gpa + length) // CODE_LINE)]
+        if not any(mark & NATIVE for mark in lines):
             return
         self.regions.drop(gpa, length)
         for page in range(gpa & -PAGE, min(gpa + length, self.ram_size), PAGE):

@@ -134,7 +134,12 @@ class Contexts:
         return True
 
     def access(self, ea: int, kind: int) -> bool:
-        """Have an access to data done that missed; False if that is left to the stepper."""
+        """Have an access to data done that was odd; False if that is left to the stepper.
+
+        ``ea`` and ``kind`` are what is in MISS.
+        """
+        if kind == layout.TABLE_STORE:
+            return self._mmu is not None and self._mmu.tables.release(ea)
         space = self._find(ea, Access.STORE if kind == layout.MISSED_STORE else Access.LOAD)
         if space is None:
             return False

@@ -52,7 +52,11 @@ FETCH_KEY: Final = STATE_SIZE + 160
 DATA_TLB: Final = STATE_SIZE + 168
 """The address of the data TLB in use."""
 MISS: Final = STATE_SIZE + 176
-"""What an odd access that only misses a translation is, and its ea: ``MISSED_LOAD``, ..."""
+"""What an odd access is that the executor can help with, and its address.
+
+``MISSED_LOAD`` and ``MISSED_STORE`` miss the translation of an effective address;
+``TABLE_STORE`` is to a real address whose line holds entries of page tables.
+"""
 CONTEXTS: Final = STATE_SIZE + 192
 """For each ``context_of`` an MSR: mode, fetch key, address of the data TLB; mode -1: stop."""
 CONTEXT_SIZE: Final = 32
@@ -71,6 +75,7 @@ TAGS: Final = (0, 8, 24)
 VCPU_SIZE: Final = DATA_TLBS + TLBS_FOR_DATA * DATA_TLB_SIZE
 MISSED_LOAD: Final = 1
 MISSED_STORE: Final = 2
+TABLE_STORE: Final = 3
 
 GENERATION: Final = 0
 """Changes when TLBs of earlier ones have to be forgotten."""

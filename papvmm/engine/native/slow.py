@@ -7,7 +7,7 @@ from papvmm.engine.native import layout
 from papvmm.engine.native.decoding import LINE_SHIFT, NOBODY
 from papvmm.engine.native.lower import FILLER, LlvmText
 from papvmm.memory.guest_memory import PAGE
-from papvmm.mmu.page_tables import PAGE_SHIFT
+from papvmm.mmu.page_tables import CODE_TABLE, PAGE_SHIFT
 from papvmm.mmu.translate import REAL_MODE_BITS
 
 ELSEWHERE: Final = DERIVED & ~CODE_NATIVE
@@ -118,7 +118,11 @@ def _fill_store() -> str:
     elsewhere = slow.value(f"and i8 {marks}, {ELSEWHERE}")
     mine, refuse = slow.label(), slow.label()
     slow.line(f"br i1 {slow.value(f'icmp eq i8 {elsewhere}, 0')}, label %{mine}, label %{refuse}")
-    slow.line(f"{refuse}:\nret i64 0\n{mine}:")
+    slow.line(f"{refuse}:")
+    other = slow.fork(slow.value(f"icmp eq i8 {elsewhere}, {CODE_TABLE}"))
+    slow.write(layout.MISS, layout.TABLE_STORE)
+    slow.write(layout.MISS + 8, slow.ra)
+    slow.line(f"ret i64 0\n{other}:\nret i64 0\n{mine}:")
     done = slow.value(f"call preserve_mostcc i1 @forget(ptr %cpu, i64 {slow.ra}, i64 {slow.last})")
     forgotten = slow.label()
     slow.line(f"br i1 {done}, label %{forgotten}, label %{refuse}")
