@@ -30,7 +30,7 @@ NATIVE = "native"
 """Instead of a threshold of heat: the native engine."""
 REGIONS = "regions"
 """The native engine, all code being hot."""
-ALL_IS_HOT = Pace(hot=1, short=100, long=100, looked_up=1)
+ALL_IS_HOT = Pace(hot=1, short=100, long=1 << 20, looked_up=1)
 NEVER = 1 << 60
 """A threshold of heat that no code reaches: all is interpreted."""
 

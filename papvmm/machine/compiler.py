@@ -44,6 +44,8 @@ class Worker:
         self.pending: Final[deque[Job]] = deque()
         self.why_lost = ""
         """Why it does nothing more, if that is so."""
+        self._unsent: Final = bytearray()
+        """What the pipe has no room for: its reader may be waiting for us to read."""
         self._received: Final = bytearray()
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -58,24 +60,22 @@ class Worker:
             self.why_lost = str(error)
             return
         self._process = process
-        assert process.stdout is not None
-        os.set_blocking(process.stdout.fileno(), False)
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            os.set_blocking(pipe.fileno(), False)
         weakref.finalize(self, _end, process)
 
     def submit(self, job: Job) -> None:
         """Take a job on."""
         self.pending.append(job)
         parts = (job.kind.encode(), job.name.encode(), job.request)
-        if self._process is not None and not self.why_lost:
-            assert self._process.stdin is not None
-            try:
-                self._process.stdin.write(REQUEST.pack(*map(len, parts)) + b"".join(parts))
-            except OSError as error:
-                self.why_lost = str(error)
+        self._unsent.extend(REQUEST.pack(*map(len, parts)) + b"".join(parts))
+        self._send()
 
     def finished(self) -> Iterator[Finished]:
         """Yield the jobs finished since the last time; all of them if no more will be."""
         if self.pending:
+            self._send()
             self._receive()
             yield from self._replies()
         if self.why_lost:
@@ -83,10 +83,22 @@ class Worker:
             self.pending.clear()
 
     def dismiss(self) -> None:
-        """Let the process end when it has done its jobs."""
+        """Let the process end when it has done its jobs, which must have been short to tell."""
         if self._process is not None and self._process.poll() is None:
             assert self._process.stdin is not None
             self._process.stdin.close()
+
+    def _send(self) -> None:
+        """Write what there is to be written, as far as the pipe takes it."""
+        process = self._process
+        if process is None or self.why_lost:
+            return
+        assert process.stdin is not None
+        try:
+            while self._unsent and (count := process.stdin.write(self._unsent)) is not None:
+                del self._unsent[:count]
+        except OSError as error:
+            self.why_lost = str(error)
 
     def _receive(self) -> None:
         """Read what the process has written so far."""

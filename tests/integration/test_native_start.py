@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from papvmm.engine.native.workshop import INTERPRETER, Job
@@ -91,3 +92,19 @@ def test_a_compiler_started_early_ends_if_no_guest_has_a_use_for_it():
 
     ended, _ = os.waitpid(pid, 0)
     assert ended == pid
+
+
+def test_jobs_beyond_what_pipes_take_keep_nobody_waiting():
+    """Neither side reads before it has written all, if it is left to that."""
+    compiler = CompilerProcess(None)
+    jobs = [Job("nonsense", str(number), bytes(50_000)) for number in range(20)]
+
+    for job in jobs:
+        compiler.submit(job)
+    done = []
+    until = time.monotonic() + 60
+    while len(done) < len(jobs):
+        assert time.monotonic() < until
+        done += compiler.finished()
+
+    assert [finished.job for finished in done] == jobs

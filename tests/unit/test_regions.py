@@ -2,8 +2,9 @@
 
 from papvmm.engine.code_marks import CODE_REGION
 from papvmm.engine.exits import Breakpoint, BudgetSpent
-from papvmm.engine.native.jobs import names
-from papvmm.engine.native.workshop import INTERPRETER, Workshop
+from papvmm.engine.native.jobs import names, perform
+from papvmm.engine.native.region_job import Translated, unpack
+from papvmm.engine.native.workshop import INTERPRETER, Finished, Workshop
 from papvmm.isa.encode import assemble
 from papvmm.isa.state import MSR, SRR1
 from papvmm.machine.code_store import DiskStore, cache_directory
@@ -22,6 +23,7 @@ from tests.programs import (
 )
 
 LOOP = "addi 3,3,1; b -4"
+ADD_1 = assemble("addi 3,3,1").to_bytes(4, "big")
 ADD_16 = assemble("addi 3,3,16").to_bytes(4, "big")
 
 
@@ -65,6 +67,36 @@ def test_a_hot_loop_becomes_a_region():
     assert program.run(5000) == BudgetSpent()
     assert has_region(program)
     assert (program.gpr(3), program.now) == (2500, 5000)
+
+
+class Mistranslating(CompilerHere):
+    """Translates 16 for 1."""
+
+    def submit(self, job):
+        request = job.request.replace(ADD_1, ADD_16)
+        wrong, right = (
+            unpack(perform(job._replace(request=text))) for text in (request, job.request)
+        )
+        self.done.append(
+            Finished(
+                job,
+                Translated(
+                    wrong.entries, wrong.ranges, right.digest, wrong.names, wrong.offset, wrong.text
+                ).pack(),
+            )
+        )
+
+
+def test_what_is_tested_as_regions_runs_in_regions():
+    """That is seen by a region that does something else than its code says."""
+    Program(LOOP, hot=NATIVE).run(1)
+    kept = KeptInterpreter(DiskStore(cache_directory(), engine_version))
+    workshop = Workshop(Mistranslating(), kept)
+    program = Program(LOOP, hot=lambda memory: native_executor(memory, workshop))
+
+    program.run(5000)
+
+    assert program.gpr(3) > 2500 + 15 * 500
 
 
 def test_code_that_runs_rarely_is_interpreted():

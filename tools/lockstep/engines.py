@@ -34,7 +34,7 @@ class Plan:
 
 
 INTERPRETED: Final = Plan(200, starts=6, budgets=IN_PIECES)
-TRANSLATED: Final = Plan(2000, starts=50)
+TRANSLATED: Final = Plan(3000, starts=50)
 LONG: Final = Plan(1_000_000)
 
 

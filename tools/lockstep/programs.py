@@ -150,7 +150,7 @@ class Program:
         self.random: Final = Random(seed)
         self.words: Words = []
         self.functions: list[int] = []
-        self.changes_itself = self.random.random() < 0.15
+        self.changes_itself = self.random.random() < 0.2
         self._crosses = self.random.random() < 0.3
         """It lies across the end of a page."""
 
@@ -161,7 +161,9 @@ class Program:
         random, words = self.random, Words()
         for _ in range(random.randint(1, most)):
             chance = random.random()
-            if chance < 0.50:
+            if chance > 0.96 and self.changes_itself:
+                words.append(assemble(f"stw 19,{4 * random.randrange(32)}(3)"))
+            elif chance < 0.50:
                 words.append(a_word(random, PURE))
             elif chance < 0.76:
                 words.append(a_word(random, STORAGE))
@@ -169,8 +171,6 @@ class Program:
                 words.append(a_word(random, OF_UNITS))
             elif chance < 0.95:
                 words += self.skip()
-            elif chance < 0.965 and self.changes_itself:
-                words.append(assemble(f"stw 19,{4 * random.randrange(32)}(3)"))
             elif chance < 0.99:
                 words.append(a_word(random, USUAL))
             else:

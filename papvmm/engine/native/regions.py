@@ -28,7 +28,11 @@ MOST_REGIONS: Final = 64
 MOST_PAGES: Final = 8
 """Pages that a region may be on, out of those nearest to where it is wanted."""
 MOST_BYTES: Final = 32 << 20
-"""Regions kept; when there are more, all go."""
+"""Host memory of the regions there are; when there are more, all go."""
+MOST_ASKED: Final = 4
+"""Regions that are being compiled at a time: more would be of code that has long gone."""
+MOST_LOADED: Final = 4096
+"""Pages, with their content, for which it is known that there is no more in the store."""
 
 
 class Pace(NamedTuple):
@@ -110,7 +114,7 @@ class Regions:
         """Take note of where execution is; return for how long to run before the next time."""
         key = (ra // PAGE * PAGE, mode)
         is_code = self._memory.holds(key[0], PAGE) and ra // CODE_LINE not in self._avoided
-        if self._is_covered(ra, mode) or not is_code or self._is_asked(key):
+        if self._is_covered(ra, mode) or not is_code or self._has_enough(key):
             self._stride = min(self._pace.long, self._stride * 2)
         else:
             self._stride = self._pace.short
@@ -166,10 +170,12 @@ class Regions:
         self._heat[key] = 0
         name = page_name(page, mode, self._memory.read(page, PAGE))
         if name not in self._loaded:
+            if len(self._loaded) == MOST_LOADED:
+                self._loaded.clear()
             self._loaded.add(name)
             for content in self._workshop.store.load(name):
                 self._install(mode, unpack(content))
-        if not self._is_covered(ra, mode) and self._compiled[key] < MOST_REGIONS:
+        if not self._is_covered(ra, mode):
             self._compiled[key] += 1
             request = self._request(ra, mode)
             job = Job(REGION, name, request.pack())
@@ -195,9 +201,11 @@ class Regions:
                     met[number] = met[number] or MET
         return bytes(met)
 
-    def _is_asked(self, key: PageMode) -> bool:
-        """Tell whether a page is being compiled."""
+    def _has_enough(self, key: PageMode) -> bool:
+        """Tell whether no more of a page is to be compiled, or not now."""
         page, mode = key
+        if len(self._asked) == MOST_ASKED or self._compiled[key] == MOST_REGIONS:
+            return True
         return any(asked.mode == mode and page in asked.pages for asked in self._asked.values())
 
     def _install(self, mode: int, translated: Translated) -> None:
@@ -210,10 +218,11 @@ class Regions:
             or digest_of(lines, self._memory.read) != translated.digest
         ):
             return
-        if self._bytes + len(translated.text) > MOST_BYTES:
+        code = Executable(translated.text)
+        if self._bytes + code.size > MOST_BYTES:
             self.forget()
-        installed = Installed(mode, translated, Executable(translated.text))
-        self._bytes += len(translated.text)
+        installed = Installed(mode, translated, code)
+        self._bytes += code.size
         for page in pages:
             self._installed.setdefault((page, mode), []).append(installed)
         for line in lines:
@@ -230,7 +239,7 @@ class Regions:
         mode, translated = installed.mode, installed.translated
         for page in translated.pages():
             self._installed[page, mode].remove(installed)
-        self._bytes -= len(translated.text)
+        self._bytes -= installed.code.size
         for ra in translated.entries:
             if self._entered.get((ra, mode)) is installed:
                 del self._entered[ra, mode]
