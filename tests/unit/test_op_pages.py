@@ -3,6 +3,7 @@
 import pytest
 
 from papvmm.engine.accel import native_engines
+from papvmm.engine.code_marks import CODE_REGION
 from papvmm.engine.exits import Breakpoint, BudgetSpent
 from papvmm.engine.native import code
 from papvmm.engine.native.workshop import Workshop
@@ -12,8 +13,8 @@ from papvmm.isa.state import CIA, GPR, MSR
 from papvmm.machine.code_store import DiskStore, cache_directory
 from papvmm.machine.compiler import CompilerProcess
 from papvmm.machine.engine_version import engine_version
-from papvmm.memory.guest_memory import PAGE, GuestMemory
-from tests.programs import CODE, NATIVE, NEVER, RAM, Program, image
+from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
+from tests.programs import CODE, NATIVE, NEVER, RAM, REGIONS, Program, image
 
 HOPS = 6
 RETURN_7 = "li 3,7; b 0"
@@ -39,6 +40,32 @@ def test_code_on_more_pages_than_there_are_op_pages_runs_as_any_other(monkeypatc
     for budget in (1, 100, 5000):
         assert native.run(budget) == python.run(budget) == BudgetSpent()
 
+    assert native.seen() == python.seen()
+
+
+def test_regions_outlive_op_pages(monkeypatch):
+    """A hot loop, and then some pages whose op pages replace that of the loop."""
+    monkeypatch.setattr(code, "OP_PAGES", 8)
+    hops, ram = 40, 1 << 18
+    far = CODE + PAGE
+
+    def looping(hot):
+        program = Program(
+            f"li 5,300; mtctr 5; addi 3,3,1; bdnz -4; b {PAGE - 16}", hot=hot, ram=ram
+        )
+        for hop in range(hops):
+            distance = PAGE - 4 if hop < hops - 1 else -PAGE * (hop + 1) - 4
+            program.memory.write(far + hop * PAGE, image(f"mulli 4,4,3; b {distance}"))
+        program.set("r4", 1)
+        return program
+
+    python, native = looping(NEVER), looping(REGIONS)
+
+    assert native.run(660) == python.run(660) == BudgetSpent()
+    assert native.cia > far + 20 * PAGE
+    assert native.memory.code[CODE // CODE_LINE] & CODE_REGION
+
+    assert native.run(20_000) == python.run(20_000) == BudgetSpent()
     assert native.seen() == python.seen()
 
 

@@ -233,9 +233,11 @@ class NativeCode:
         return int(address) - self._base
 
     def _forget(self) -> None:
-        """Let go of all op pages, and the regions in them."""
-        self.regions.forget()
+        """Let go of all op pages, and of regions if it is them that fill op pages."""
+        if self.regions.count_pages() > OP_PAGES // 2:
+            self.regions.forget()
         self._forget_pages()
+        self.regions.enter_again()
 
     def _forget_pages(self) -> None:
         (end,) = _POINTER.unpack_from(self._shared, layout.FRESH)

@@ -66,6 +66,10 @@ class OpPages(Protocol):
         """
         ...
 
+    def op_page(self, page: int, mode: int) -> int:
+        """Make sure that there is an op page: others may go for it."""
+        ...
+
     def replace(self, ra: int, mode: int, handler: int, *, again: bool) -> None:
         """Have a region entered at an instruction, perhaps instead of another one."""
         ...
@@ -136,6 +140,10 @@ class Regions:
                 if changed:
                     self._remove(installed)
                     self._avoided.update(changed)
+
+    def count_pages(self) -> int:
+        """Return how many op pages it takes to enter all regions."""
+        return len({(ra // PAGE, mode) for ra, mode in self._entered})
 
     def enter_again(self) -> None:
         """Have all regions entered in op pages that are new."""
@@ -221,6 +229,8 @@ class Regions:
         code = Executable(translated.text)
         if self._bytes + code.size > MOST_BYTES:
             self.forget()
+        for page in pages:
+            self._op_pages.op_page(page, mode)
         installed = Installed(mode, translated, code)
         self._bytes += code.size
         for page in pages:
