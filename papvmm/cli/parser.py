@@ -1,12 +1,35 @@
 """Reading a command's arguments: a mistake is one line that says what would be right."""
 
+import os
 import re
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, HelpFormatter, Namespace
 from collections.abc import Sequence
-from difflib import get_close_matches
+from functools import cache
 from typing import NoReturn
 
 from papvmm.errors import BadUsage
+
+
+class Formatter(HelpFormatter):
+    """A formatter that asks for the terminal's width without loading shutil.
+
+    argparse makes one for every option.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+@cache
+def _columns() -> int:
+    """Return the width of the terminal, which COLUMNS overrides; 80 if there is none."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
 
 
 class Parser(ArgumentParser):
@@ -20,6 +43,8 @@ class Parser(ArgumentParser):
         """Read arguments; of an unknown option the error tells the most similar one."""
         args, unknown = self.parse_known_args(argv)
         if unknown:
+            from difflib import get_close_matches  # noqa: PLC0415 - most options are known
+
             near = get_close_matches(unknown[0], re.findall(r"-{1,2}[\w-]+", self.format_usage()))
             hint = f"; is it {near[0]}?" if near else ""
             raise BadUsage(

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from tests.programs import NATIVE, Program
+from tests.shell import IMAGES
 
 ORDINARY = """
 import sys
@@ -28,3 +29,24 @@ def run_with_an_interpreter_kept(script):
 
 def test_what_runs_ordinary_code_imports_no_descriptions():
     assert run_with_an_interpreter_kept(ORDINARY) == "10000 []\n"
+
+
+NOT_NEEDED = {
+    "asyncio", "uvloop", "ssl", "logging", "subprocess", "tempfile", "dataclasses", "inspect",
+    "llvmlite", "capstone", "elftools", "importlib.resources", "datetime",
+    "papvmm.isa.spec", "papvmm.isa.decode", "papvmm.isa.ir", "papvmm.engine.lockstep",
+    "papvmm.engine.stepper", "papvmm.engine.python.executor", "papvmm.control", "papvmm.observe",
+}  # fmt: skip
+
+
+def test_a_plain_run_imports_nothing_that_takes_its_time():
+    """Each was loaded once, and took 1 to 50 ms of every start: see docs/bench.md."""
+    Program("nop", hot=NATIVE).run(1)
+    done = subprocess.run(
+        (sys.executable, "-X", "importtime", "-m", "papvmm", "run", IMAGES / "hello-be.elf"),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "papvmm.machine.ahead" in imported
+    assert imported & NOT_NEEDED == set()

@@ -5,7 +5,6 @@ another process, and put in its place between two runs.
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from papvmm.engine.code_marks import CODE_NATIVE_NEXT, CODE_REGION
@@ -83,13 +82,13 @@ class OpPages(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Installed:
     """A region in its place."""
 
-    mode: int
-    translated: Translated
-    code: Executable
+    def __init__(self, mode: int, translated: Translated, code: Executable) -> None:
+        self.mode: Final = mode
+        self.translated: Final = translated
+        self.code: Final = code
 
 
 class Regions:
