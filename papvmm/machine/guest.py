@@ -252,7 +252,7 @@ class Guest:
     def _dispatch(self, vcpu: Vcpu) -> Dispatch:
         """Return what the log tells of a guest entry that is to come now."""
         q = vcpu.state.doublewords
-        tb, stolen = self.clock.ticks + q[_TB_OFFSET], ticks_at(vcpu.stolen_counts)
+        tb, stolen = ticks_at(self.clock.count) + q[_TB_OFFSET], ticks_at(vcpu.stolen_counts)
         reasons = self.reasons[vcpu.vcpu_id]
         return Dispatch(tb, PHYSICAL_CPU, stolen, q[_CIA], q[_MSR], *reasons)
 

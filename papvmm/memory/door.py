@@ -78,7 +78,8 @@ class HypervisorDoor:
     def store(self, gpa: int, data: bytes, origin: Origin) -> None:
         """Write ``data`` at ``gpa`` and remember who did."""
         old = self.memory.replace(gpa, data)
-        write = (gpa, old, data, origin, self.generation, self.clock.icount)
+        clock = self.clock
+        write = (gpa, old, data, origin, self.generation, clock.count - clock.warped)
         self.count += 1
         self.writes.add(write)
         if HvWrite in self.tracer.wanted:

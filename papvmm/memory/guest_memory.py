@@ -9,6 +9,8 @@ from typing import Final
 from papvmm.errors import BadUsage, PapvmmError
 
 _BE: Final = {1: Struct(">B"), 2: Struct(">H"), 4: Struct(">I"), 8: Struct(">Q")}
+_RUNS: Final = {length: Struct(f"{length}s") for length in (1, 2, 4, 8, 48)}
+"""Bytes as they are: areas are written in such lengths."""
 _LE: Final = {1: Struct("<B"), 2: Struct("<H"), 4: Struct("<I"), 8: Struct("<Q")}
 
 PAGE: Final = 4096
@@ -75,9 +77,11 @@ class GuestMemory:
     def replace(self, gpa: int, data: bytes) -> bytes:
         """Put bytes into RAM, and return those that were there."""
         length = len(data)
-        self._check(gpa, length)
-        old = self.ram[gpa : gpa + length].tobytes()
-        self.ram[gpa : gpa + length] = data
+        if not 0 <= gpa <= self.size - length:
+            raise OutOfRange(gpa, length)
+        run = _RUNS.get(length) or Struct(f"{length}s")
+        old: bytes = run.unpack_from(self.ram, gpa)[0]
+        run.pack_into(self.ram, gpa, data)
         self.wrote(gpa, length)
         return old
 
@@ -88,7 +92,8 @@ class GuestMemory:
 
     def load_be(self, gpa: int, width: int) -> int:
         """Read a big-endian unsigned integer of 1, 2, 4 or 8 bytes."""
-        self._check(gpa, width)
+        if not 0 <= gpa <= self.size - width:
+            raise OutOfRange(gpa, width)
         value: int = _BE[width].unpack_from(self.ram, gpa)[0]
         return value
 
@@ -129,7 +134,7 @@ class GuestMemory:
                 drop(gpa, length)
 
     def _check(self, gpa: int, length: int) -> None:
-        if not self.holds(gpa, length):
+        if not 0 <= gpa <= self.size - length or length < 0:
             raise OutOfRange(gpa, length)
 
 

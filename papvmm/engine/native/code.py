@@ -144,10 +144,6 @@ class NativeCode:
                 if start is not None:
                     self._undo(start, low, high)
 
-    def restore(self, record: int, handler: int) -> None:
-        """Give an op record, by its address, its handler back."""
-        _POINTER.pack_into(self._arena, record - self._base, handler)
-
     def op_page(self, page: int, mode: int) -> int:
         """Return the address of the op page for a page of RAM, a new one if need be."""
         start = self._find(page, mode)

@@ -25,6 +25,14 @@ _MODE, _FETCH_KEY, _DATA_TLB, _SEEN = (
 _USER, _KERNEL = 1, 2
 """Data TLBs after that of real mode: problem state's, and the first of privileged state's."""
 _MARKS: Final = PAGE // CODE_LINE
+_CONTEXT: Final = MSR_IR | MSR_DR | MSR_PR | MSR_LE
+_ROWS: Final = {
+    msr: (layout.CONTEXTS + layout.context_of(msr) * layout.CONTEXT_SIZE) // 8
+    for order in (0, MSR_LE)
+    for problem in (order, order | MSR_PR)
+    for msr in (problem, problem | MSR_IR, problem | MSR_DR, problem | MSR_IR | MSR_DR)
+}
+"""Where the row of each context is."""
 
 
 class Meaning(NamedTuple):
@@ -74,10 +82,13 @@ class Contexts:
         q = self._q
         if self._mmu is not None and (q[_LPCR] & LPCR_HR or self._meaning.is_possible):
             self._look_again(is_possible=is_possible and bool(q[_LPCR] & LPCR_HR))
-        row = self._row(q[_MSR])
-        if q[row] == NOBODY:
+        row = _ROWS[q[_MSR] & _CONTEXT]
+        mode = q[row]
+        if mode == NOBODY:
             return False
-        q[_MODE], q[_FETCH_KEY], q[_DATA_TLB] = q[row], q[row + 1], q[row + 2]
+        q[_MODE] = mode
+        q[_FETCH_KEY] = q[row + 1]
+        q[_DATA_TLB] = q[row + 2]
         return True
 
     def _look_again(self, *, is_possible: bool) -> None:
@@ -99,17 +110,14 @@ class Contexts:
                     self._forbid(order | kind | MSR_PR)
 
     def _set_row(self, msr: int, key: int, data_tlb: int) -> None:
-        q, row, mode = self._q, self._row(msr), layout.mode_of(msr)
+        q, row, mode = self._q, _ROWS[msr], layout.mode_of(msr)
         tlb = data_tlb if msr & MSR_DR else 0
         q[row] = mode
         q[row + 1] = layout.fetch_key(mode, translated=bool(msr & MSR_IR), key=key)
         q[row + 2] = self._address + layout.DATA_TLBS + tlb * layout.DATA_TLB_SIZE
 
     def _forbid(self, msr: int) -> None:
-        self._q[self._row(msr)] = NOBODY
-
-    def _row(self, msr: int) -> int:
-        return (layout.CONTEXTS + layout.context_of(msr) * layout.CONTEXT_SIZE) // 8
+        self._q[_ROWS[msr]] = NOBODY
 
     # Filling TLBs.
 

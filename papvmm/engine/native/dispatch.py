@@ -9,7 +9,6 @@ from papvmm.engine.native.inner import Inner
 from papvmm.engine.native.lower import (
     CONVENTION,
     FINDER,
-    LlvmText,
     tail_call,
 )
 from papvmm.engine.native.slow import slow_paths
@@ -17,7 +16,7 @@ from papvmm.engine.stops import Stop
 from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_EE, MSR_FE, MSR_LE, MSR_PR, MSR_SF, TRACING
 from papvmm.isa.softfloat.fpscr import FEX
-from papvmm.isa.state import CIA, FPSCR, MSR
+from papvmm.isa.state import CIA, FPSCR, MSR, NOW
 from papvmm.memory.guest_memory import PAGE
 
 FUNCTIONS: Final = (
@@ -136,8 +135,11 @@ def dispatch() -> str:
 
 
 def _enter() -> str:
-    """Go on at CIA, the engine having been at work: TLBs may be out of date."""
-    text = LlvmText()
+    """Go on at CIA until the count is ``DEADLINE``, or to a stop; bring NOW up to date.
+
+    The engine has been at work: TLBs may be out of date.
+    """
+    text = Fragment()
     generation = text.value(f"load i64, ptr {text.shared(layout.GENERATION)}")
     old, start, loop, done = (text.label() for _ in range(4))
     same = text.value(f"icmp eq i64 {text.read(layout.SEEN)}, {generation}")
@@ -155,8 +157,14 @@ def _enter() -> str:
     text.line("%next = add i64 %number, 1")
     last = text.value(f"icmp eq i64 %next, {layout.TLB_ENTRIES}")
     text.line(f"br i1 {last}, label %{done}, label %{loop}\n{done}:")
-    left = text.read(layout.LEFT)
-    text.line(f"call {CONVENTION} @lookup(ptr %cpu, ptr null, i64 {left})\nret void")
+    deadline = text.read(layout.DEADLINE)
+    budget = text.value(f"sub i64 {deadline}, {text.read(NOW.offset)}")
+    scaled = text.value(f"shl i64 {budget}, {layout.UNIT_SHIFT}")
+    text.line(f"call {CONVENTION} @lookup(ptr %cpu, ptr null, i64 {scaled})")
+    text.uproot()
+    left = text.value(f"lshr i64 {text.read(layout.LEFT)}, {layout.UNIT_SHIFT}")
+    text.write(NOW.offset, text.value(f"sub i64 {deadline}, {left}"))
+    text.line("ret void")
     body = "\n".join(text.lines)
     return f"define void @enter(ptr %cpu) #0 {{\n{body}\n}}\n"
 

@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 _CIA: Final = CIA.place
 _NOW: Final = NOW.place
 _MSR: Final = MSR.place
-_STOP, _LEFT, _FLOOR, _DEADLINE, _PLANTED, _MODE, _ADMITS, _MISS = (
+_STOP, _FLOOR, _DEADLINE, _MODE, _ADMITS, _MISS = (
     field // 8
     for field in (
-        layout.STOP, layout.LEFT, layout.FLOOR, layout.DEADLINE, layout.PLANTED, layout.MODE,
-        layout.ADMITS, layout.MISS,
+        layout.STOP, layout.FLOOR, layout.DEADLINE, layout.MODE, layout.ADMITS, layout.MISS,
     )
 )  # fmt: skip
 _REASONS: Final[dict[int, StopReason | None]] = {
@@ -101,46 +100,39 @@ class NativeExecutor:
         if not self._contexts.enter(is_possible=self._code.is_whole and not breakpoints):
             self._code.look_again()
             return self._run_in_python(min(budget, MEANWHILE))
+        q[_ADMITS] = msr & MSR_EE
         end = q[_NOW] + budget
+        if breakpoints or self._code.breakpoints:
+            return self._run_to_breakpoint(end)
+        return self._run(end)
+
+    def _run_to_breakpoint(self, end: int) -> StopReason:
+        """Run until NOW is ``end``, or to the first exit or breakpoint."""
+        q, breakpoints = self._q, self.breakpoints
         if breakpoints != self._code.breakpoints:
             self._code.avoid(breakpoints)
-        if cia in breakpoints:
+        if q[_CIA] in breakpoints:
             stop = self._run_in_python(1)
-            if stop is not Stop.BUDGET or budget == 1:
+            if stop is not Stop.BUDGET or q[_NOW] == end:
                 return stop
-        q[_ADMITS] = msr & MSR_EE
         stop = self._run(end)
-        if breakpoints and stop is Stop.BUDGET and q[_CIA] in breakpoints:
-            return Stop.BREAKPOINT
-        return stop
+        return Stop.BREAKPOINT if stop is Stop.BUDGET and q[_CIA] in breakpoints else stop
 
     def _run(self, end: int) -> StopReason:
         """Run until NOW is ``end``, or to the first exit."""
         q = self._q
-        now = q[_NOW]
-        while now != end:
-            part = end
-            if self._next_sample < end:
-                part = self._part(now, end)
-            q[_DEADLINE] = part
-            q[_LEFT] = part - now << layout.UNIT_SHIFT
+        stop: StopReason = _BUDGET
+        while stop is _BUDGET and q[_NOW] != end:
+            q[_DEADLINE] = end if self._next_sample > end else self._part(end)
             assert self._enter is not None
             self._enter(self._cpu)
-            if q[_PLANTED]:
-                self._code.restore(q[_PLANTED], q[_PLANTED + 1])
-                q[_PLANTED] = 0
-            q[_NOW] = now = part - (q[_LEFT] >> layout.UNIT_SHIFT)
-            stop = _REASONS[q[_STOP]]
-            if stop is None:
-                stop = self._go_on(end)
-                if stop is not _BUDGET:
-                    return stop
-                now = q[_NOW]
-            elif stop is not _BUDGET:
+            reason = _REASONS[q[_STOP]]
+            stop = self._go_on(end) if reason is None else reason
+            if q[_MISS]:
                 miss, q[_MISS] = q[_MISS], 0
-                if not miss or not self._contexts.access(q[_MISS + 1], miss):
-                    return self._heed_kick() if stop is _KICK else stop
-        return _BUDGET
+                if self._contexts.access(q[_MISS + 1], miss):
+                    stop = _BUDGET
+        return self._heed_kick() if stop is _KICK else stop
 
     def kick(self) -> None:
         """Have native code leave at its next branch; see ``Executor``."""
@@ -155,13 +147,13 @@ class NativeExecutor:
             self._python.is_kicked = False
         return Stop.KICK
 
-    def _part(self, now: int, end: int) -> int:
+    def _part(self, end: int) -> int:
         """Return where to stop before ``end``; see where execution is, if it is time for that."""
         q = self._q
-        if now >= self._next_sample:
+        if q[_NOW] >= self._next_sample:
             self._code.look_again()
             mode = q[_MODE]
-            self._next_sample = now + (
+            self._next_sample = q[_NOW] + (
                 self._code.regions.sample(q[_CIA], mode)
                 if mode < layout.REAL_MODES
                 else SAMPLES_APART

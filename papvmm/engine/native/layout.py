@@ -16,7 +16,7 @@ from papvmm.memory.guest_memory import CODE_LINE, PAGE
 STOP: Final = STATE_SIZE
 """Why native code stopped: an ``Exit``, a ``Stop`` or an ``Inner``."""
 LEFT: Final = STATE_SIZE + 8
-"""What is left of the budget, in bytes of op records, when native code begins, and ends."""
+"""What was left of the budget when native code stopped, in bytes of op records."""
 FLOOR: Final = STATE_SIZE + 16
 """Below this much left, branches go to ``approach``: ``STRETCH``, or ``KICKED`` to make all go."""
 KICKED: Final = 1 << 62
