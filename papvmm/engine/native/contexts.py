@@ -9,13 +9,14 @@ from typing import Final, NamedTuple
 
 from papvmm.engine.native import layout
 from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE, MSR_PR
-from papvmm.isa.state import AMR, IAMR, LPCR, LPCR_HR, MSR, PID, PROCESS_TABLE
+from papvmm.isa.state import AMR, IAMR, LPCR, LPCR_HR, MSR, NOW, PID, PROCESS_TABLE
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
 from papvmm.mmu.mmu import Mmu
 from papvmm.mmu.page_tables import PAGE_SHIFT, Space
 from papvmm.mmu.translate import REAL_MODE_BITS, Access, StorageInterrupt
 
 NOBODY: Final = (1 << 64) - 1
+_NOW: Final = NOW.place
 _MSR, _LPCR, _PID, _AMR, _IAMR, _PROCESS_TABLE = (
     cell.place for cell in (MSR, LPCR, PID, AMR, IAMR, PROCESS_TABLE)
 )
@@ -69,6 +70,8 @@ class Contexts:
         self._mmu: Final = mmu
         self._op_page: Final = op_page
         self._meaning = NO_MEANING
+        self._released = -1
+        """The count at the latest store that a line was released for."""
         for order in (0, MSR_LE):
             for problem in (0, MSR_PR):
                 self._set_row(order | problem, 0, 0)
@@ -147,7 +150,7 @@ class Contexts:
         ``ea`` and ``kind`` are what is in MISS.
         """
         if kind == layout.TABLE_STORE:
-            return self._mmu is not None and self._mmu.tables.release(ea)
+            return self._release(ea)
         space = self._find(ea, Access.STORE if kind == layout.MISSED_STORE else Access.LOAD)
         if space is None:
             return False
@@ -164,6 +167,14 @@ class Contexts:
         q[entry + 2] = self._memory.host_address + ra - page & (1 << 64) - 1
         q[entry + 3] = writable
         return True
+
+    def _release(self, ra: int) -> bool:
+        """Let an instruction store to its line; False if its own translation is on that, too."""
+        now = self._q[_NOW]
+        if self._mmu is None or now == self._released:
+            return False
+        self._released = now
+        return self._mmu.tables.release(ra)
 
     def _find(self, ea: int, access: Access) -> Space | None:
         """Return a space that knows a page, for this kind of access; None if there is none."""
