@@ -1,4 +1,4 @@
-"""``papvmm cache``: show or remove the native code that papvmm keeps between runs."""
+"""``papvmm cache``: show, remove or prepare the native code that papvmm keeps between runs."""
 
 import json
 import time
@@ -6,15 +6,18 @@ from argparse import ArgumentParser, Namespace
 from typing import Final
 
 from papvmm.cli.exit_codes import ExitCode
-from papvmm.machine.code_store import Kept, cache_directory, kept_files, remove
+from papvmm.engine.native.workshop import INTERPRETER
+from papvmm.errors import BadInput
+from papvmm.machine.code_store import DiskStore, Kept, cache_directory, kept_files, remove
 from papvmm.machine.engine_version import engine_version
+from papvmm.machine.shipped import ShippedStore, package_directory
 
 _AGES: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``papvmm cache``."""
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="ls|clear")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="ls|clear|warm")
     shows = "list the machine code that is kept, the latest used first"
     ls = verbs.add_parser("ls", description=shows, allow_abbrev=False)
     ls.add_argument("--json", action="store_true", help="print JSON")
@@ -25,10 +28,15 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="only what other versions of papvmm, or other processors, have left",
     )
+    warms = "compile now what every guest needs, so that the first one need not wait for it"
+    verbs.add_parser("warm", description=warms, allow_abbrev=False)
 
 
 def run(args: Namespace) -> int:
-    """List the cache, or clear it and say how much that has freed."""
+    """List the cache, or clear it and say how much that has freed, or see to the interpreter."""
+    if args.verb == "warm":
+        warm()
+        return ExitCode.DONE
     files = kept_files(cache_directory())
     if args.verb == "clear":
         gone = [file for file in files if not args.stale or file.engine != engine_version()]
@@ -39,6 +47,21 @@ def run(args: Namespace) -> int:
     else:
         print(_table(files))
     return ExitCode.DONE
+
+
+def warm() -> None:
+    """Have the interpreter in the cache: the shipped one, or else compile it."""
+    from papvmm.machine.compiling import done_once  # noqa: PLC0415 - it needs what compiles
+
+    store = DiskStore(cache_directory(), engine_version)
+    if ShippedStore(store, package_directory()).load(INTERPRETER.name):
+        return
+    try:
+        done_once(INTERPRETER, store)
+    except ImportError as error:
+        raise BadInput(f"nothing can be compiled here: {error}; see that llvmlite works") from None
+    if not store.has(INTERPRETER.name):
+        raise BadInput(f"{cache_directory()} can't be written: see who owns it")
 
 
 def _table(files: list[Kept]) -> str:

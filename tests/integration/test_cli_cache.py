@@ -113,3 +113,21 @@ def test_what_the_host_refuses_is_told(cache, run):
 )
 def test_sizes_are_told_in_units_of_1024(count, text):
     assert size(count) == text
+
+
+def test_a_warm_cache_needs_no_warming(cache, run):
+    before = (cache / "notes.txt").stat(), sorted(cache.iterdir())
+
+    assert run("warm") == (0, "", "")
+
+    assert before == ((cache / "notes.txt").stat(), sorted(cache.iterdir()))
+
+
+@pytest.mark.slow
+def test_warming_puts_the_interpreter_into_the_cache(tmp_path, monkeypatch, run):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    assert run("warm") == (0, "", "")
+
+    (interpreter,) = DiskStore(cache_directory(), engine_version).load("interpreter")
+    assert len(interpreter) > 100_000
