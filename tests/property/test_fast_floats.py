@@ -237,3 +237,14 @@ def test_a_comparison_after_an_operation_leaves_c_fi_and_fr():
     guest.run(3)
 
     assert guest.state.vsr(5) >> 64 == XX | FI | 0x8 << 12
+
+
+def test_a_sum_of_singles_half_way_between_two_is_fast():
+    odd = (0x3FF << 52) + (1 << 29)
+
+    assert execute("fadds 4,1,2", HOT, (odd, 0x3FE << 52 | 1 << 29, 0), XX)[2]
+
+
+def test_the_least_integer_is_fast():
+    """Compilers convert to unsigned integers by way of it."""
+    assert execute("fctidz 4,2", HOT, (0, 0xC3E << 52, 0), 0)[2]

@@ -134,8 +134,9 @@ def arithmetic(cpu: Trace, name: str, operands: tuple[Value, ...]) -> Value:
     if single:
         result = float_(cpu, "fsingle", computed.result)
         low, span = SINGLE_RANGE
+        in_range = (twice(result) - low).ult(span)
         once = rounds_once(name, computed.result)
-        _leave_unless(cpu, (twice(result) - low).ult(span) & once, zero)
+        _leave_unless(cpu, in_range & once, zero | (in_range & is_exact))
         is_exact = is_exact & result.eq(computed.result)
     elif computed.is_always_exact_if_small:
         _leave_unless(cpu, twice(result).ult(INFINITE), cpu.const(0, 1))

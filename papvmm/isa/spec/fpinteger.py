@@ -36,14 +36,17 @@ def from_integer(cpu: Trace, name: str, number: Value) -> Value:
 
 
 def to_integer(cpu: Trace, name: str, double: Value) -> Value:
-    """Convert to an integer as fctid and its kin do, as 64 bits; great ones are the helper's."""
+    """Convert to an integer as fctid and its kin do, as 64 bits; great ones are the helper's.
+
+    The least one is not: what converts to an unsigned integer by way of it is usual.
+    """
     integral = double if name.endswith("z") else _nearest(cpu, double)
     bits = 63 if "id" in name else 32 if "u" in name else 31
-    fits = twice(integral).ult(1023 + bits << 53)
+    fits, is_least = twice(integral).ult(1023 + bits << 53), integral.eq(SIGN | 1023 + bits << 52)
     if "u" in name:
-        fits = fits & ~integral.slt(0)
-    cpu.exit_if(~fits, Exit.HELPER)
-    number = float_(cpu, "fint", fits.select(integral, cpu.const(0)))
+        fits, is_least = fits & ~integral.slt(0), cpu.const(0, 1)
+    cpu.exit_if(~is_least, Exit.HELPER, unless=fits)
+    number = float_(cpu, "fint", integral)
     is_exact = cpu.pure("feq", 1, float_(cpu, "fsigned", number), double)
     leave_unless_calm(cpu, is_exact)
     record(cpu, name, double)
