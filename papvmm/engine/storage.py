@@ -47,12 +47,14 @@ class GuestStorage:
         ra = self._instruction_side.translate(cia, Access.FETCH)
         if not self._memory.holds(ra, 4):
             raise nothing_there(cia, Access.FETCH)
-        return int.from_bytes(self._memory.view(ra, 4), self._order)
+        return int.from_bytes(self._memory.ram[ra : ra + 4], self._order)
 
     def load(self, ea: int, size: int) -> int:
         """Return ``size`` bytes as a number."""
         ram = self._memory.ram
-        data = b"".join(ram[ra : ra + length] for ra, length in self._pieces(ea, size, Access.LOAD))
+        data = b"".join(
+            [ram[ra : ra + length] for ra, length in self._pieces(ea, size, Access.LOAD)]
+        )
         return int.from_bytes(data, self._order)
 
     def store(self, ea: int, size: int, value: int) -> None:
