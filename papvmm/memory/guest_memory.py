@@ -82,7 +82,9 @@ class GuestMemory:
         run = _RUNS.get(length) or Struct(f"{length}s")
         old: bytes = run.unpack_from(self.ram, gpa)[0]
         run.pack_into(self.ram, gpa, data)
-        self.wrote(gpa, length)
+        first, last = gpa // CODE_LINE, (gpa + length - 1) // CODE_LINE
+        if self._on_write or last - first > 1 or self.code[first] or self.code[last]:
+            self.wrote(gpa, length)
         return old
 
     def view(self, gpa: int, length: int) -> memoryview:
