@@ -60,6 +60,7 @@ class RtasCall(NamedTuple):
     handler: Callable[[HcallContext, tuple[int, ...]], RtasResult]
 
 
+_DONE: Final = RtasResult()
 _PARAMETER_ERROR: Final = RtasResult((RtasStatus.PARAMETER_ERROR,))
 
 REAL_ADDRESS: Final = (1 << 60) - 1
@@ -72,7 +73,7 @@ LONGEST_MESSAGE: Final = 512
 def display_character(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
     """Show one character, the low byte of the argument."""
     context.console.write(bytes((args[0] & 0xFF,)))
-    return RtasResult()
+    return _DONE
 
 
 def get_time_of_day(context: HcallContext, _args: tuple[int, ...]) -> RtasResult:
@@ -98,7 +99,7 @@ def set_time_of_day(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
     if seconds < 0:
         return _PARAMETER_ERROR
     context.rtc.set(seconds * NANOSECONDS)
-    return RtasResult()
+    return _DONE
 
 
 def power_off(_context: HcallContext, _args: tuple[int, ...]) -> RtasResult:
@@ -154,7 +155,7 @@ def set_xive(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
     if number not in context.xics.sources or context.find_vcpu(server) is None:
         return _PARAMETER_ERROR
     context.xics.route(number, server, priority)
-    return RtasResult()
+    return _DONE
 
 
 def get_xive(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
@@ -170,7 +171,7 @@ def int_off(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
     if args[0] not in context.xics.sources:
         return _PARAMETER_ERROR
     context.xics.mask(args[0])
-    return RtasResult()
+    return _DONE
 
 
 def int_on(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
@@ -178,7 +179,7 @@ def int_on(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
     if args[0] not in context.xics.sources:
         return _PARAMETER_ERROR
     context.xics.unmask(args[0])
-    return RtasResult()
+    return _DONE
 
 
 def nvram_fetch(context: HcallContext, args: tuple[int, ...]) -> RtasResult:

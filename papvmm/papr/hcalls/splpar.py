@@ -22,11 +22,13 @@ from papvmm.vpa.levels import Confers
 ANYBODY: Final = M64
 """H_CONFER's target -1: whoever can use the cycles."""
 
+_WAITING: Final = HcallResult(HcallStatus.H_SUCCESS, then=Cede())
+
 
 def h_cede(context: HcallContext, _args: HcallArgs) -> HcallResult:
     """Wait, with interrupts enabled, until one comes or somebody prods."""
     waits = context.caller.cede()
-    return HcallResult(HcallStatus.H_SUCCESS, then=Cede()) if waits else SUCCESS
+    return _WAITING if waits else SUCCESS
 
 
 def h_prod(context: HcallContext, args: HcallArgs) -> HcallResult:
