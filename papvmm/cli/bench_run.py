@@ -113,12 +113,16 @@ def run_timed(command: tuple[str, ...], *, cold: bool = False) -> Sample:
 
 @contextmanager
 def environment(*, cold: bool) -> Iterator[dict[str, str]]:
-    """Lend a run its environment variables: our own but, if ``cold``, an empty cache directory."""
+    """Lend a run its environment variables: our own but, if ``cold``, an empty cache directory.
+
+    Python may keep bytecode, as an installed papvmm has it.
+    """
+    variables = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     if not cold:
-        yield dict(os.environ)
+        yield variables
         return
     with TemporaryDirectory() as empty:
-        yield os.environ | {"XDG_CACHE_HOME": empty}
+        yield variables | {"XDG_CACHE_HOME": empty}
 
 
 def outlive_group(group: int) -> None:
