@@ -19,6 +19,9 @@ llvm.initialize_native_asmprinter()
 HAS_FMA: Final = llvm.get_host_cpu_features().get("fma", True)
 """x86-64 processors before 2013, and some small ones since, have none; others name no feature."""
 
+A_LOT: Final = 10_000
+"""Lines of a module: about 500 guest instructions."""
+
 
 class CodegenFailed(Exception):
     """LLVM refused a module."""
@@ -38,17 +41,28 @@ def compile_soon(text: str) -> MachineCode:
 
 
 def compile_regions(text: str) -> MachineCode:
-    """Compile regions with the passes that pay for the time they take."""
+    """Compile regions with LLVM's first level of passes: a higher one hardly pays.
+
+    Where there is a lot of code, passes are few, as LLVM takes more than its share of time.
+    """
     with _failures():
         machine, module = _target_machine(), llvm.parse_assembly(_for_host(text))
         builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(1))
-        passes = llvm.create_new_function_pass_manager()
-        passes.add_sroa_pass()
-        passes.add_instruction_combine_pass()
-        passes.add_simplify_cfg_pass()
-        passes.add_dead_store_elimination_pass()
-        _run(passes, module, builder)
+        if text.count("\n") < A_LOT:
+            builder.getModulePassManager().run(module, builder)
+        else:
+            _few_passes().run(module, builder)
         return machine_code(machine.emit_object(module))
+
+
+def _few_passes() -> llvm.ModulePassManager:
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_jump_threading_pass()
+    passes.add_simplify_cfg_pass()
+    passes.add_dead_store_elimination_pass()
+    return passes
 
 
 @contextmanager
@@ -64,12 +78,6 @@ def _for_host(text: str) -> str:
     if HAS_FMA or text.count(f"{FMA}(") == 1:
         return text
     return text.replace(FMA_DECLARATION, software_fma()).replace(FMA, FUNCTION)
-
-
-def _run(passes: llvm.ModulePassManager, module: llvm.ModuleRef, builder: llvm.PassBuilder) -> None:
-    for function in module.functions:
-        if not function.is_declaration:
-            passes.run(function, builder)
 
 
 def _compile_plainly(text: str, level: int, processor: str = "") -> MachineCode:

@@ -50,6 +50,7 @@ PRELUDE: Final = "\n".join(
         '!0 = !{!"branch_weights", i32 100000, i32 1}',
         'attributes #0 = { nounwind "no-jump-tables"="true" }',
         'attributes #1 = { nounwind noinline "no-jump-tables"="true" }',
+        'attributes #2 = { nounwind "no-jump-tables"="true" "no-builtins" }',
         "",
     )
 )
@@ -130,7 +131,7 @@ class LlvmText(Text):
 
     def poll(self, left: Atom) -> str:
         """Go on unless the budget runs short; return the label for that case."""
-        floor = self.value(f"load atomic i64, ptr {self.field(layout.FLOOR)} monotonic, align 8")
+        floor = self.value(f"load volatile i64, ptr {self.field(layout.FLOOR)}")
         return self.fork(self.value(f"icmp sge i64 {left}, {floor}"), likely=True)
 
 

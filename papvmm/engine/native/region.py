@@ -58,7 +58,7 @@ class Region(LlvmLowering):
         self.lines += blocks
         self._epilogue()
         lines = "\n".join(self.lines)
-        return f"define {CONVENTION} @{name}{PARAMETERS} #0 {{\n{lines}\n}}\n"
+        return f"define {CONVENTION} @{name}{PARAMETERS} #2 {{\n{lines}\n}}\n"
 
     # Blocks.
 
@@ -115,7 +115,8 @@ class Region(LlvmLowering):
         That is what may reach out of RAM, and stores to lines that code is on.
         """
         assert size <= layout.WIDEST
-        inside = self.value(f"icmp ult i64 {ea}, {self.read(layout.RAM_INNER)}")
+        inner = self.value(f"load volatile i64, ptr {self.field(layout.RAM_INNER)}")
+        inside = self.value(f"icmp ult i64 {ea}, {inner}")
         odd, go_on, leave = self.fork(inside, likely=True), self.label(), self.label()
         self.line(f"br label %{go_on}\n{odd}:\nbr label %{leave}\n{go_on}:")
         if is_store:
