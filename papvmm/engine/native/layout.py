@@ -60,7 +60,7 @@ MISS: Final = STATE_SIZE + 176
 CONTEXTS: Final = STATE_SIZE + 192
 """For each ``context_of`` an MSR: mode, fetch key, address of the data TLB; mode -1: stop."""
 CONTEXT_SIZE: Final = 32
-TLB_ENTRIES: Final = 256
+TLB_ENTRIES: Final = 1024
 FETCH_TLB: Final = CONTEXTS + 16 * CONTEXT_SIZE
 """Entries of 16 bytes: page ea and fetch key, address of the page's op records."""
 DATA_TLBS: Final = FETCH_TLB + 16 * TLB_ENTRIES
