@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from papvmm.engine.python.access import Address
 from papvmm.engine.python.traces import Step, compile_trace
 from papvmm.isa.decode import decode
 from papvmm.isa.ir import Leave
@@ -109,7 +110,13 @@ def test_hot_code_does_what_the_vectors_say(checker):
         checker.set_up(vector)
         before = registers(state)
         step = Step(vector.pc, vector.word, checker.successor(vector))
-        trace = compile_trace([step], [(decoded, template)], little_endian=vector.little_endian)
+        trace = compile_trace(
+            [step],
+            [(decoded, template)],
+            {},
+            addressing=Address.REAL,
+            little_endian=vector.little_endian,
+        )
 
         stop = trace.function(state.buffer.cast("Q"), state.buffer, memory.ram, memory.code, 1)
 

@@ -182,9 +182,9 @@ class Regions:
             self._loaded.add(name)
             for content in self._workshop.store.load(name):
                 self._install(mode, unpack(content))
-        if not self._is_covered(ra, mode):
+        request = self._request(ra, mode)
+        if page in request.pages and not self._is_covered(ra, mode):
             self._compiled[key] += 1
-            request = self._request(ra, mode)
             job = Job(REGION, name, request.pack())
             self._asked[job] = request
             self._workshop.compiler.submit(job)
