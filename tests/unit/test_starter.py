@@ -152,9 +152,8 @@ def test_regions_stay_in_their_places_when_the_interpreter_takes_over():
     start.run(500)
     start.compiler.finish(STARTER)
     start.run(500)
-    for _ in range(2):  # when the first one was asked for, no code had been met yet
-        start.compiler.finish("region")
-        start.run(3001)
+    start.compiler.finish("region")
+    start.run(5001)
     assert start.program.memory.code[CODE // CODE_LINE] & CODE_REGION
 
     start.compiler.finish(INTERPRETER.kind)
