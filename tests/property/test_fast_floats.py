@@ -33,7 +33,7 @@ from papvmm.isa.softfloat.fpscr import (
     XX,
 )
 from papvmm.isa.softfloat.record import settle
-from papvmm.isa.state import CIA, FP_KIND, FPSCR
+from papvmm.isa.state import CIA, FP_CC, FP_KIND, FPSCR
 from tests.programs import CODE, HOT, NATIVE, Program
 
 EDGES = [
@@ -248,3 +248,17 @@ def test_a_sum_of_singles_half_way_between_two_is_fast():
 def test_the_least_integer_is_fast():
     """Compilers convert to unsigned integers by way of it."""
     assert execute("fctidz 4,2", HOT, (0, 0xC3E << 52, 0), 0)[2]
+
+
+@pytest.mark.parametrize("text", ["fadd 4,1,2", "fsub 4,1,2"])
+def test_infinity_and_a_number_are_fast(text):
+    assert execute(text, HOT, (0x7FF << 52, 1, 0), XX)[2]
+
+
+def test_a_quiet_nan_is_compared_fast():
+    guest = Program("fcmpu 2,1,2", msr=MSR_FP, vs1=0x7FF8 << 112, vs2=ONE << 64)
+
+    guest.run(1)
+
+    assert guest.state.read(FP_CC) == 1
+    assert guest.state.cr >> 20 & 0xF == 1

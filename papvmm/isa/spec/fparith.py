@@ -204,8 +204,8 @@ def define_compare(
         state.write(FPSCR, fpscr)
 
     def describe(cpu: Trace) -> None:
-        relation = fpfast.compare(cpu, *(double(cpu, operand) for operand in operands))
-        for element, bit in enumerate((*relation, cpu.const(0, 1))):
+        a, b = (double(cpu, operand) for operand in operands)
+        for element, bit in enumerate(fpfast.compare(cpu, a, b, ordered=ordered)):
             cpu[BF.offset(element)] = bit
 
     helper.__doc__ = describe.__doc__ = title

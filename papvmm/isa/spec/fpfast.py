@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 from papvmm.bits import ones
 from papvmm.isa.exit import Exit
 from papvmm.isa.softfloat.compare import EQUAL, GREATER
+from papvmm.isa.softfloat.formats import QUIET
 from papvmm.isa.softfloat.fpscr import ENABLES, RN, XX
 from papvmm.isa.softfloat.record import KINDS
 from papvmm.isa.state import FP_A, FP_B, FP_C, FP_CC, FP_KIND, FPSCR
@@ -139,7 +140,8 @@ def arithmetic(cpu: Trace, name: str, operands: tuple[Value, ...]) -> Value:
         _leave_unless(cpu, in_range & once, zero | (in_range & is_exact))
         is_exact = is_exact & result.eq(computed.result)
     elif computed.is_always_exact_if_small:
-        _leave_unless(cpu, twice(result).ult(INFINITE), cpu.const(0, 1))
+        infinite = twice(operands[0]).eq(INFINITE) | twice(operands[1]).eq(INFINITE)
+        _leave_unless(cpu, twice(result).ult(INFINITE), infinite & twice(result).eq(INFINITE))
     else:
         low, span = DOUBLE_RANGE
         _leave_unless(cpu, (twice(result) - low).ult(span), zero)
@@ -173,16 +175,30 @@ def record(cpu: Trace, name: str, *operands: Value) -> None:
     cpu[FP_CC] = cpu.const(0, 8)
 
 
-def compare(cpu: Trace, a: Value, b: Value) -> tuple[Value, Value, Value]:
-    """Return LT, GT and EQ of numbers, and leave FPCC; NaNs are the helper's."""
-    lt, gt, eq = relation(cpu, a, b)
-    cpu[FP_CC] = lt.select(8, gt.select(4, cpu.const(2, 8)))
-    return lt, gt, eq
+def compare(cpu: Trace, a: Value, b: Value, *, ordered: bool) -> tuple[Value, ...]:
+    """Return LT, GT, EQ and FU, and leave FPCC; NaNs that raise exceptions are the helper's."""
+    lt, gt, eq = _compared(cpu, a, b)
+    numbers = lt | gt | eq
+    raises = cpu.const(1, 1) if ordered else _signals(a) | _signals(b)
+    cpu.exit_if(raises, Exit.HELPER, unless=numbers)
+    cpu[FP_CC] = lt.select(8, gt.select(4, eq.select(2, cpu.const(1, 8))))
+    return lt, gt, eq, ~numbers
+
+
+def _signals(double: Value) -> Value:
+    """Tell whether a double is a signalling NaN."""
+    is_nan = double.coerce(INFINITE).ult(twice(double))
+    return is_nan & (double & QUIET).eq(0)
+
+
+def _compared(cpu: Trace, a: Value, b: Value) -> tuple[Value, Value, Value]:
+    """Return LT, GT and EQ: none of them with NaNs."""
+    return cpu.pure("flt", 1, a, b), cpu.pure("flt", 1, b, a), cpu.pure("feq", 1, a, b)
 
 
 def relation(cpu: Trace, a: Value, b: Value) -> tuple[Value, Value, Value]:
     """Return LT, GT and EQ of numbers; NaNs are the helper's."""
-    lt, gt, eq = cpu.pure("flt", 1, a, b), cpu.pure("flt", 1, b, a), cpu.pure("feq", 1, a, b)
+    lt, gt, eq = _compared(cpu, a, b)
     cpu.exit_if(~(lt | gt | eq), Exit.HELPER)
     return lt, gt, eq
 
