@@ -212,3 +212,18 @@ def test_what_an_earlier_run_has_left_is_not_used_for_other_code():
     program.run(6000)
 
     assert (program.gpr(3), program.gpr(4)) == (2000, 10_000)
+
+
+def test_a_branch_that_is_known_in_its_region_goes_where_it_goes():
+    text = (
+        "li 5,2; mtctr 5; bdz 8; addi 3,3,1; li 6,0; cmpdi 6,0; bne 8; addi 4,4,1; beq 8; li 4,0;"
+        " li 7,0; mtctr 9; bnectr; b -48"
+    )
+    hot = Program(text, hot=REGIONS, r9=CODE)
+    reference = Program(text, hot=NEVER, r9=CODE)
+
+    for program in (hot, reference):
+        program.run(20_000)
+
+    assert has_region(hot)
+    assert hot.seen() == reference.seen()

@@ -170,7 +170,8 @@ class Region(LlvmLowering):
         self._end_block()
         left = self.left(1)
         untaken = self._fork_if_unknown(when)
-        self._go((self._address + displacement) & M64, left, self._address)
+        if when != 0:
+            self._go((self._address + displacement) & M64, left, self._address)
         self._untaken(untaken, left)
 
     def branch_to(self, when: Atom, address: Atom) -> None:
@@ -179,7 +180,8 @@ class Region(LlvmLowering):
         self._end_block()
         left = self.left(1)
         untaken = self._fork_if_unknown(when)
-        self._go_to(address, sorted(targets), left)
+        if when != 0:
+            self._go_to(address, sorted(targets), left)
         self._untaken(untaken, left)
 
     def leave(self, reason: Exit, address: Atom) -> None:
@@ -195,7 +197,14 @@ class Region(LlvmLowering):
         self._save()
 
     def _fork_if_unknown(self, when: Atom) -> str | None:
-        return self.fork(when) if isinstance(when, str) else None
+        """Return the label for not taking a branch, which may be known: there is none if not."""
+        if isinstance(when, str):
+            return self.fork(when)
+        if when:
+            return None
+        label = self.label()
+        self.line(f"br label %{label}")
+        return label
 
     def _untaken(self, label: str | None, left: Atom) -> None:
         if label is not None:
