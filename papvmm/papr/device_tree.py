@@ -232,6 +232,7 @@ def _interrupt_controller(vcpu_ids: Sequence[int]) -> Node:
             "device_type": strings("PowerPC-External-Interrupt-Presentation"),
             "compatible": strings("IBM,ppc-xicp"),
             "interrupt-controller": b"",
+            "#address-cells": cells(0),
             "#interrupt-cells": cells(2),
             "ibm,interrupt-server-ranges": cells(min(vcpu_ids), max(vcpu_ids) + 1 - min(vcpu_ids)),
             "phandle": cells(1),
