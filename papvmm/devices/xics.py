@@ -12,7 +12,6 @@ IPI: Final = 2
 """The interrupt that a server's MFRR requests."""
 LEAST_FAVOURED: Final = 0xFF
 PRIORITY_SHIFT: Final = 24
-SOURCE_MASK: Final = (1 << PRIORITY_SHIFT) - 1
 
 
 class Presentation:

@@ -31,6 +31,15 @@ from papvmm.isa.operands import Register
 Atom: TypeAlias = int | str
 
 
+def known(op: Pure, args: list[Atom]) -> Atom | None:
+    """Return the value of a pure op if it is a number, or that of an argument."""
+    same = unchanged(op, args)
+    if same is not None:
+        return args[same]
+    numbers = [arg for arg in args if isinstance(arg, int)]
+    return fold(op, numbers) if len(numbers) == len(args) else None
+
+
 class Lowering(ABC):
     """One back end, building the text of some instructions."""
 
@@ -73,11 +82,8 @@ class Lowering(ABC):
 
     def _folded(self, op: Pure, args: list[Atom]) -> Atom:
         """Append a pure op, unless its value is known or that of an argument."""
-        same = unchanged(op, args)
-        if same is not None:
-            return args[same]
-        numbers = [arg for arg in args if isinstance(arg, int)]
-        return fold(op, numbers) if len(numbers) == len(args) else self.pure(op, args)
+        value = known(op, args)
+        return self.pure(op, args) if value is None else value
 
     @abstractmethod
     def pure(self, op: Pure, args: list[Atom]) -> Atom:

@@ -61,10 +61,11 @@ def load_kernel(guest: Guest, kernel: File) -> LoadedImage:
     image = load_elf(kernel.name, kernel.data, config.kernel_addr)
     vcpu_ids = [vcpu.vcpu_id for vcpu in guest.vcpus]
 
+    given = None if config.dtb is None else unflatten(config.dtb.name, config.dtb.data)
+
     def describe(places: Places) -> bytes:
-        if config.dtb is None:
+        if given is None:
             return flatten(pseries(config.memory_size, vcpu_ids, config.append, places))
-        given = unflatten(config.dtb.name, config.dtb.data)
         return flatten(completed(given, config.append, places))
 
     initrd = None if config.initrd is None else config.initrd.data

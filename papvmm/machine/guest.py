@@ -278,6 +278,7 @@ class Guest:
                     self._give_up(vcpu)
                 return None
             case Wake(woken):
+                self._wake_due()
                 self._queue(woken, DispatchReason.H_PROD)
                 return None
             case YieldTo(target):
@@ -324,17 +325,17 @@ class Guest:
         vcpu = self._by_id[server]
         set_external(vcpu.state, pending=pending)
         if pending and vcpu.wake():
+            self._wake_due()
             self._queue(vcpu, DispatchReason.EXTERNAL_INTERRUPT)
 
-    def _queue(self, vcpu: Vcpu, reason: DispatchReason) -> None:
-        """Queue a vcpu that was woken, behind those whose decrementer woke them before."""
-        self._wake_due()
-        self._woken_by(vcpu, reason)
-        self.scheduler.add(vcpu)
+    def _queue(self, vcpu: Vcpu, reason: DispatchReason, since: int | None = None) -> None:
+        """Queue a vcpu that was woken, at count ``since`` or now.
 
-    def _woken_by(self, vcpu: Vcpu, reason: DispatchReason) -> None:
+        Those whose decrementer woke them before must be queued already: ``_wake_due``.
+        """
         if self.reasons[vcpu.vcpu_id] != STARTED:
             self.reasons[vcpu.vcpu_id] = (reason, PreemptReason.H_CEDE)
+        self.scheduler.add(vcpu, since)
 
     def _wake_due(self) -> None:
         """Queue the ceded vcpus whose decrementer is due, earliest first."""
@@ -344,8 +345,7 @@ class Guest:
             if due <= self.clock.count:
                 vcpu = self._by_id[vcpu_id]
                 vcpu.wake()
-                self._woken_by(vcpu, DispatchReason.DECREMENTER)
-                self.scheduler.add(vcpu, since=due)
+                self._queue(vcpu, DispatchReason.DECREMENTER, due)
 
 
 def _interruption(vcpu: Vcpu, reason: Breakpoint | NotBuilt | Crash) -> Outcome:

@@ -62,6 +62,7 @@ class RtasCall(NamedTuple):
 
 _DONE: Final = RtasResult()
 _PARAMETER_ERROR: Final = RtasResult((RtasStatus.PARAMETER_ERROR,))
+_NOTHING_COPIED: Final = RtasResult((RtasStatus.PARAMETER_ERROR, 0))
 
 REAL_ADDRESS: Final = (1 << 60) - 1
 """Real mode ignores the first four bits of an address."""
@@ -182,11 +183,16 @@ def int_on(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
     return _DONE
 
 
+def _can_copy(context: HcallContext, index: int, buffer: int, length: int) -> bool:
+    """Tell whether both NVRAM and RAM have the bytes that a call names."""
+    return context.nvram.holds(index, length) and context.memory.holds(buffer, length)
+
+
 def nvram_fetch(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
     """Copy from NVRAM, at a byte index, to a real address, so many bytes; return how many."""
     index, buffer, length = args
-    if not context.nvram.holds(index, length) or not context.memory.holds(buffer, length):
-        return RtasResult((RtasStatus.PARAMETER_ERROR, 0))
+    if not _can_copy(context, index, buffer, length):
+        return _NOTHING_COPIED
     if length:
         origin = Origin("rtas", context.caller.vcpu_id)
         context.door.store(buffer, context.nvram.fetch(index, length), origin)
@@ -196,8 +202,8 @@ def nvram_fetch(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
 def nvram_store(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
     """Copy to NVRAM, at a byte index, from a real address, so many bytes; return how many."""
     index, buffer, length = args
-    if not context.nvram.holds(index, length) or not context.memory.holds(buffer, length):
-        return RtasResult((RtasStatus.PARAMETER_ERROR, 0))
+    if not _can_copy(context, index, buffer, length):
+        return _NOTHING_COPIED
     context.nvram.store(index, context.memory.read(buffer, length))
     return RtasResult((RtasStatus.SUCCESS, length))
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from papvmm.bits import signed
 from papvmm.devices.random_source import RandomSource
 from papvmm.isa.msr import MSR_EE
 from papvmm.isa.state import (
@@ -13,38 +12,20 @@ from papvmm.isa.state import (
     LPCR_ILE,
     LPCR_LD,
     MSR,
-    PROCESS_TABLE,
     SPRG0,
 )
-from papvmm.papr.hcall import CONTINUE, Cede, Hcall, HypercallTable, Then, Wake, YieldTo
-from papvmm.papr.hcalls import hypercalls, splpar
+from papvmm.papr.hcall import CONTINUE, Cede, Hcall, HypercallTable, Wake, YieldTo
+from papvmm.papr.hcalls import splpar
 from papvmm.trace.events import HcallDone
 from papvmm.vcpu.vcpu import VcpuRunState
 from papvmm.vpa.areas import Dispatch
 from tests.fakes import Partition
+from tests.hcalls import call, outputs, status
 
 H_SUCCESS, H_HARDWARE, H_FUNCTION, H_PARAMETER, H_P2, H_P3, H_P4 = 0, -1, -2, -4, -55, -56, -57
 H_UNSUPPORTED_FLAG = -256
-H_REGISTER_PROC_TBL = 0x37C
-UPRT, HR, GTSE = 1 << 22, 1 << 20, 1 << 10
 VTY = 0x71000000
 BAD_PAGES = ((0x1001, 0x2000), (0x1000, 0x2800), (0x10000, 0x2000), (0x1000, 0x10000))
-
-
-def call(partition: Partition, token: int, *args: int) -> tuple[int, Then]:
-    state = partition.caller.state
-    for register, value in enumerate((token, *args), start=3):
-        state.write(GPR, value, register)
-    then = hypercalls().serve(partition)
-    return signed(state.read(GPR, 3), 64), then
-
-
-def status(partition: Partition, token: int, *args: int) -> int:
-    return call(partition, token, *args)[0]
-
-
-def outputs(partition: Partition, count: int) -> list[int]:
-    return [partition.caller.state.read(GPR, 4 + index) for index in range(count)]
 
 
 def registers(partition: Partition) -> dict[str, list[int]]:
@@ -383,85 +364,6 @@ def test_random_follows_splitmix64():
         (H_SUCCESS, 3203168211198807973),
         (H_SUCCESS, 9817491932198370423),
     ]
-
-
-def process_tables(partition):
-    return [
-        (vcpu.state.read(LPCR) & (UPRT | HR | GTSE), vcpu.state.read(PROCESS_TABLE))
-        for vcpu in partition.vcpus
-    ]
-
-
-def test_a_process_table_is_every_vcpus_and_outlives_their_start():
-    partition = Partition()
-
-    assert status(partition, H_REGISTER_PROC_TBL, 0x1D, 0x1E00_0000, 0, 0xC) == H_SUCCESS
-
-    partition.vcpus[1].start(0x100, r3=0)
-    assert process_tables(partition) == [(UPRT | HR | GTSE, 0x1E00_000C)] * 2
-
-
-def test_a_guest_can_leave_invalidation_to_its_hypervisor_and_drop_its_table():
-    partition = Partition()
-    steps = []
-
-    for flags in (0x1C, 0x05, 0x14, 0x10):
-        assert status(partition, H_REGISTER_PROC_TBL, flags, 0x1000, 0, 0) == H_SUCCESS
-        steps.append(process_tables(partition)[0])
-
-    assert steps == [(UPRT | HR, 0x1000), (UPRT | HR | GTSE, 0x1000), (UPRT | HR, 0), (0, 0)]
-
-
-@pytest.mark.parametrize(
-    ("args", "answer"),
-    [
-        ((0x20, 0x1000, 0, 0), H_PARAMETER),
-        ((0x1E, 0x1000, 0, 0), H_PARAMETER),
-        ((0x18, 0x1000, 0, 0), H_PARAMETER),
-        ((0x04, 0x1000, 0, 0), H_PARAMETER),
-        ((0x1C, 0x1800, 0, 0), H_P2),
-        ((0x1C, 1 << 60, 0, 0), H_P2),
-        ((0x1C, 0x1000, 1, 0), H_P3),
-        ((0x1C, 0x1000, 0, 25), H_P4),
-    ],
-)
-def test_a_process_table_that_cannot_be_is_refused(args, answer):
-    partition = Partition()
-
-    assert status(partition, H_REGISTER_PROC_TBL, *args) == answer
-
-    assert process_tables(partition) == [(0, 0)] * 2
-
-
-def test_an_ipi_is_offered_accepted_and_ended():
-    partition = Partition()
-    status(partition, Hcall.H_CPPR, 0xFF)
-    statuses = [status(partition, Hcall.H_IPI, 0, 4), status(partition, Hcall.H_IPOLL, 0)]
-    polled = outputs(partition, 2)
-
-    statuses.append(status(partition, Hcall.H_XIRR))
-    (xirr,) = outputs(partition, 1)
-    statuses.append(status(partition, Hcall.H_IPI, 0, 0xFF))
-    statuses.append(status(partition, Hcall.H_EOI, xirr))
-    status(partition, Hcall.H_IPOLL, 0)
-
-    assert statuses == [H_SUCCESS] * 5
-    assert (polled, xirr) == ([0xFF00_0002, 4], 0xFF00_0002)
-    assert outputs(partition, 2) == [0xFF00_0000, 0xFF]
-
-
-def test_h_xirr_x_says_the_time_base_too():
-    partition = Partition()
-    partition.clock.count = 1_000_000
-
-    status(partition, Hcall.H_XIRR_X)
-
-    assert outputs(partition, 2) == [0, 512_000]
-
-
-@pytest.mark.parametrize("token", [Hcall.H_IPI, Hcall.H_IPOLL])
-def test_a_server_that_is_not_there_is_h_parameter(token):
-    assert status(Partition(), token, 2, 4) == H_PARAMETER
 
 
 def test_the_processor_needs_no_flushes():

@@ -80,6 +80,19 @@ class Fragment(Handler):
         records = self.value(f"phi ptr [{known}, %{looked}], [{made}, %{new}]")
         return records, there
 
+    def arrive(self) -> tuple[str, str]:
+        """Find the op record at CIA, and the limit there; ``limit`` is what is left so far.
+
+        Where the budget runs short, ``approach`` goes on instead.
+        """
+        record = self.find()
+        limit = self.value(f"add i64 {self.value(f'ptrtoint ptr {record} to i64')}, %limit")
+        short, here = self.poll("%limit"), self.label()
+        self.line(f"br label %{here}\n{short}:")
+        self.line(tail_call("@approach", record, limit))
+        self.line(f"{here}:")
+        return record, limit
+
     def next_page(self) -> str:
         """Return the address of the page after this one."""
         return self.value(f"add i64 {self.read(layout.PAGE_EA)}, {PAGE}")
@@ -172,16 +185,11 @@ def _enter() -> str:
 def _lookup() -> Fragment:
     """Go on at CIA; here ``limit`` is what is left of the budget."""
     lookup = Fragment()
-    record = lookup.find()
-    number = lookup.value(f"ptrtoint ptr {record} to i64")
-    limit = lookup.value(f"add i64 {number}, %limit")
+    record, limit = lookup.arrive()
     heat = lookup.beside(record, layout.HEAT)
     warmer = lookup.value(f"add i32 {lookup.value(f'load i32, ptr {heat}')}, 1")
     lookup.line(f"store i32 {warmer}, ptr {heat}")
-    short = lookup.poll("%limit")
     lookup.go(record, limit)
-    lookup.line(f"{short}:")
-    lookup.line(tail_call("@approach", record, limit))
     return lookup
 
 
@@ -191,17 +199,12 @@ def _interpret() -> Fragment:
     Here ``limit`` is what is left of the budget.
     """
     interpret = Fragment()
-    record = interpret.find()
-    number = interpret.value(f"ptrtoint ptr {record} to i64")
-    limit = interpret.value(f"add i64 {number}, %limit")
-    short = interpret.poll("%limit")
+    record, limit = interpret.arrive()
     below = interpret.value(f"load ptr, ptr {interpret.beside(record, layout.BELOW)}")
     region = interpret.fork(interpret.value(f"icmp eq ptr {below}, null"))
     interpret.go(record, limit)
     interpret.line(f"{region}:")
     interpret.line(tail_call(below, record, limit))
-    interpret.line(f"{short}:")
-    interpret.line(tail_call("@approach", record, limit))
     return interpret
 
 

@@ -5,7 +5,7 @@ into values, and written back at every way out. Operand fields are numbers here,
 template specialises it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from papvmm.bits import M64, ones
@@ -167,22 +167,13 @@ class Region(LlvmLowering):
 
     def branch(self, when: Atom, displacement: Atom) -> None:
         assert isinstance(displacement, int)
-        self._end_block()
-        left = self.left(1)
-        untaken = self._fork_if_unknown(when)
-        if when != 0:
-            self._go((self._address + displacement) & M64, left, self._address)
-        self._untaken(untaken, left)
+        target = (self._address + displacement) & M64
+        self._end_with(when, lambda left: self._go(target, left, self._address))
 
     def branch_to(self, when: Atom, address: Atom) -> None:
         _, template = self._flow.code[self._address]
         targets = self._flow.return_sites if returns(template) else self._flow.targets
-        self._end_block()
-        left = self.left(1)
-        untaken = self._fork_if_unknown(when)
-        if when != 0:
-            self._go_to(address, sorted(targets), left)
-        self._untaken(untaken, left)
+        self._end_with(when, lambda left: self._go_to(address, sorted(targets), left))
 
     def leave(self, reason: Exit, address: Atom) -> None:
         self._end_block()
@@ -196,19 +187,16 @@ class Region(LlvmLowering):
         self._falls_through = False
         self._save()
 
-    def _fork_if_unknown(self, when: Atom) -> str | None:
-        """Return the label for not taking a branch, which may be known: there is none if not."""
-        if isinstance(when, str):
-            return self.fork(when)
-        if when:
-            return None
-        label = self.label()
-        self.line(f"br label %{label}")
-        return label
-
-    def _untaken(self, label: str | None, left: Atom) -> None:
-        if label is not None:
-            self.line(f"{label}:")
+    def _end_with(self, when: Atom, take: Callable[[Atom], None]) -> None:
+        """End the block with a branch, which may be known to be taken, or not to be."""
+        self._end_block()
+        left = self.left(1)
+        untaken = self.fork(when) if isinstance(when, str) else None
+        if when != 0:
+            take(left)
+        if untaken is not None:
+            self.line(f"{untaken}:")
+        if untaken is not None or when == 0:
             self._go(self._address + 4, left, self._address)
 
     def _go(self, address: int, left: Atom, origin: int) -> None:

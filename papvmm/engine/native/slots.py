@@ -6,11 +6,11 @@ templates share one.
 
 from typing import Final
 
-from papvmm.engine.lowering import Atom
+from papvmm.engine.lowering import Atom, known
 from papvmm.engine.native import layout
 from papvmm.engine.native.lower import FINDER, LlvmText
 from papvmm.isa.binding import SMALL_SLOTS, plan
-from papvmm.isa.ir import Branch, Const, Immediate, Pure, Ref, Template, fold, unchanged
+from papvmm.isa.ir import Branch, Const, Immediate, Pure, Ref, Template
 from papvmm.isa.operands import Kind, Operand, Register
 from papvmm.isa.state import ZERO_GPR
 
@@ -65,18 +65,13 @@ class Filler(LlvmText):
             case Immediate(width, operand):
                 return self.resized(self._field(operand), 64, width)
             case Pure(_, _, refs) as op:
-                return self._pure(op, [self._value(arg) for arg in refs])
+                args = [self._value(arg) for arg in refs]
+                same = known(op, args)
+                if same is not None:
+                    return same
+                return self._mask(*args) if op.code == "mask" else self.pure(op, args)
             case op:
                 raise ValueError(f"{op} is not known from the instruction word")
-
-    def _pure(self, op: Pure, args: list[Atom]) -> Atom:
-        same = unchanged(op, args)
-        if same is not None:
-            return args[same]
-        numbers = [arg for arg in args if isinstance(arg, int)]
-        if len(numbers) == len(args):
-            return fold(op, numbers)
-        return self._mask(*args) if op.code == "mask" else self.pure(op, args)
 
     def _mask(self, first: Atom, last: Atom) -> str:
         """Append MASK(x, y): see ``bits.mask``."""
