@@ -9,6 +9,7 @@ from papvmm.devices.xics import Xics
 from papvmm.engine.exits import BudgetSpent, ExitReason
 from papvmm.engine.inputs import set_external
 from papvmm.engine.stops import Stop
+from papvmm.isa.processors import cpu_model
 from papvmm.isa.state import ArchState
 from papvmm.memory.door import HypervisorDoor
 from papvmm.memory.guest_memory import GuestMemory
@@ -54,13 +55,14 @@ class Partition:
         rtc_base: int = 0,
         hv: str = "kvm",
         hv_page: int = 4096,
+        cpu: str = "power9",
     ) -> None:
         self.memory = GuestMemory(memory_size)
         self.clock = VirtualClock()
         self.door = HypervisorDoor(self.memory, self.clock, Tracer())
-        level = level_named(hv)
+        level, model = level_named(hv), cpu_model(cpu)
         self.vcpus = [
-            Vcpu(number, IdleEngine(), VcpuAreas(number, level, hv_page, self.door))
+            Vcpu(number, IdleEngine(), VcpuAreas(number, level, hv_page, self.door), model)
             for number in range(vcpus)
         ]
         for vcpu in self.vcpus:

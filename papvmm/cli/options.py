@@ -6,11 +6,12 @@ import stat
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from papvmm.bits import M64
 from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
 from papvmm.errors import BadInput, BadUsage
+from papvmm.isa.processors import cpu_model
 from papvmm.machine.config import File, OnReboot, parse_size
 
 if TYPE_CHECKING:
@@ -43,6 +44,26 @@ def cpu_count(text: str) -> int:
     if re.search(r"threads=(?!1\b)", match[2]):
         raise ArgumentTypeError("vcpus have one thread each: leave threads= out")
     return int(match[1])
+
+
+QUESTIONS: Final = ("help", "?")
+"""What QEMU takes for a question about the values of an option."""
+
+
+def processor(text: str) -> str:
+    """Read a processor's name, in upper or lower case, and return the one it has.
+
+    A question goes through.
+    """
+    if text in QUESTIONS:
+        return text
+    name, comma, properties = text.partition(",")
+    if comma:
+        raise ArgumentTypeError(f"processors have no properties: leave {properties} out")
+    try:
+        return cpu_model(name).name
+    except BadUsage as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 class MachineType(NamedTuple):

@@ -12,13 +12,16 @@ from typing import Final
 
 from papvmm import __version__
 from papvmm.cli.main import main as papvmm
+from papvmm.cli.options import QUESTIONS
 from papvmm.errors import BadUsage
+from papvmm.isa.processors import cpu_list
 
 NAME: Final = "papvmm-qemu-system-ppc64"
 BANNER: Final = f"QEMU emulator version 7.2.0 (its command line only: this is papvmm {__version__})"
 MACHINES: Final = """Supported machines are:
 pseries              pSeries Logical Partition (PAPR compliant) (default)"""
-MACHINE_QUESTIONS: Final = [(option, q) for option in ("-machine", "-M") for q in ("?", "help")]
+MACHINE_QUESTIONS: Final = {(option, q) for option in ("machine", "M") for q in QUESTIONS}
+CPU_QUESTIONS: Final = {("cpu", q) for q in QUESTIONS}
 PASSED: Final = frozenset(("S", "nographic", "nodefaults", "no-reboot"))
 PASSED_WITH_VALUE: Final = frozenset(
     (
@@ -54,9 +57,10 @@ def answer_to(args: Sequence[str]) -> str | None:
     options = [arg.removeprefix("-") if arg.startswith("--") else arg for arg in args]
     if {"-h", "-help", "-version"} & set(options):
         return BANNER
-    if set(MACHINE_QUESTIONS) & set(pairwise(options)):
+    asked = set(pairwise(option.removeprefix("-") for option in options))
+    if MACHINE_QUESTIONS & asked:
         return MACHINES
-    return None
+    return cpu_list() if CPU_QUESTIONS & asked else None
 
 
 def translated(args: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from papvmm.cli.session import Session
 from papvmm.cli.stderr import complain
 from papvmm.engine.accel import ACCELERATORS, DEFAULT_ACCEL
 from papvmm.errors import BadInput, BadUsage
+from papvmm.isa.processors import DEFAULT_MODEL, cpu_list
 from papvmm.isa.state import GPR
 from papvmm.machine.builder import boot
 from papvmm.machine.config import AreasOnReset, MachineConfig, OnReboot
@@ -68,7 +69,9 @@ def add_machine_arguments(parser: ArgumentParser) -> None:
         metavar="pseries[,…]",
         help="pseries[,kernel-addr=ADDRESS][,dumpdtb=FILE]: dumpdtb writes the device tree, and"
         " runs nothing")  # fmt: skip
-    add("-cpu", type=options.one_of("a processor", "POWER9"), default="POWER9", help="POWER9")
+    add("-cpu", type=options.processor, default=DEFAULT_MODEL.name, metavar="NAME",
+        help="power8, power9 or power10, or a version of these as -cpu help lists them"
+        f" (default {DEFAULT_MODEL.name})")  # fmt: skip
     add("--hv", default="kvm", choices=tuple(LEVELS),
         help="whose rules for the areas: the hypervisor's level (default kvm)")  # fmt: skip
     add("--hv-page", type=options.memory_size, default=4096, metavar="4K|64K",
@@ -90,6 +93,7 @@ def config_from(args: Namespace) -> MachineConfig:
     return MachineConfig(
         memory_size=args.m,
         vcpus=args.smp,
+        cpu=args.cpu,
         accel=args.accel,
         hv=args.hv,
         hv_page=args.hv_page,
@@ -108,7 +112,10 @@ def config_from(args: Namespace) -> MachineConfig:
 
 
 def run(args: Namespace) -> int:
-    """Run the guest to its end."""
+    """Run the guest to its end, or list the processors."""
+    if args.cpu in options.QUESTIONS:
+        print(cpu_list())
+        return ExitCode.DONE
     guest = boot(config_from(args), complain)
     if args.machine.dumpdtb is not None:
         return dump_device_tree(guest, args.machine.dumpdtb)

@@ -167,16 +167,13 @@ def _put_tb_offset(vcpu: Vcpu, payload: Payload) -> None:
     vcpu.state.write(TB_OFFSET, -(-payload[0] // TB_OFFSET_STEP) * TB_OFFSET_STEP & M64)
 
 
-ARCH_COMPATS: Final = (0, 0x0F00_0005)
-"""No older processor asked for, or Power ISA 3.0, which papvmm's vcpus are."""
-
-
 def _get_arch_compat(vcpu: Vcpu) -> Payload:
     return (vcpu.arch_compat,)
 
 
 def _put_arch_compat(vcpu: Vcpu, payload: Payload) -> None:
-    if payload[0] not in ARCH_COMPATS:
+    """Let a vcpu be what it is: no older processor asked for, or its own architecture."""
+    if payload[0] not in (0, vcpu.model.arch_compat):
         raise OneRegError(errno.EINVAL, f"a vcpu can't be compatible with {payload[0]:#x}")
     vcpu.arch_compat = payload[0]
 

@@ -7,6 +7,7 @@ from papvmm.boot.elf import LoadedImage, load_elf
 from papvmm.boot.image import Places, load_image
 from papvmm.clock import VirtualClock
 from papvmm.engine.engine import Engine
+from papvmm.isa.processors import cpu_model
 from papvmm.isa.state import DARN_SEED
 from papvmm.machine.compiler import Tell
 from papvmm.machine.config import File, MachineConfig
@@ -39,9 +40,9 @@ def build(config: MachineConfig, tell: Tell | None = None) -> Guest:
     """
     memory = GuestMemory(config.memory_size)
     door = HypervisorDoor(memory, VirtualClock(), Tracer())
-    level = level_named(config.hv)
+    level, model = level_named(config.hv), cpu_model(config.cpu)
     vcpus = [
-        Vcpu(vcpu_id, engine, VcpuAreas(vcpu_id, level, config.hv_page, door))
+        Vcpu(vcpu_id, engine, VcpuAreas(vcpu_id, level, config.hv_page, door), model)
         for vcpu_id, engine in enumerate(engines(config, memory, tell))
     ]
     return Guest(config, door, vcpus, hypercalls(), load_kernel)
@@ -60,12 +61,14 @@ def load_kernel(guest: Guest, kernel: File) -> LoadedImage:
     config = guest.config
     image = load_elf(kernel.name, kernel.data, config.kernel_addr)
     vcpu_ids = [vcpu.vcpu_id for vcpu in guest.vcpus]
+    model = guest.vcpus[0].model
 
     given = None if config.dtb is None else unflatten(config.dtb.name, config.dtb.data)
 
     def describe(places: Places) -> bytes:
         if given is None:
-            return flatten(pseries(config.memory_size, vcpu_ids, config.append, places))
+            tree = pseries(config.memory_size, vcpu_ids, config.append, places, model)
+            return flatten(tree)
         return flatten(completed(given, config.append, places))
 
     initrd = None if config.initrd is None else config.initrd.data

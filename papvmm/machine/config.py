@@ -7,6 +7,7 @@ from typing import Final
 from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
 from papvmm.engine.accel import ACCELERATORS, DEFAULT_ACCEL
 from papvmm.errors import BadUsage
+from papvmm.isa.processors import DEFAULT_MODEL, cpu_model
 from papvmm.values import Value
 
 MIB: Final = 1 << 20
@@ -61,6 +62,7 @@ class MachineConfig(Value):
 
     memory_size: int = 512 * MIB
     vcpus: int = 1
+    cpu: str = DEFAULT_MODEL.name
     accel: str = DEFAULT_ACCEL
     hv: str = "kvm"
     hv_page: int = 4096
@@ -86,6 +88,7 @@ class MachineConfig(Value):
                 f"{self.memory_size} bytes of memory: a machine has {LEAST_MEMORY >> 10} KiB"
                 f" to {MOST_MEMORY >> 30} GiB, in pages of 4 KiB"
             )
+        cpu_model(self.cpu)
         if self.accel not in ACCELERATORS:
             raise BadUsage(f"there is no engine {self.accel!r}; there is {', '.join(ACCELERATORS)}")
         if self.hv_page not in HOST_PAGES:

@@ -10,6 +10,7 @@ from typing import Final, overload
 
 from papvmm.bits import ones
 from papvmm.engine.accel import DEFAULT_ACCEL
+from papvmm.isa.processors import DEFAULT_MODEL
 from papvmm.isa.state import CIA, CTR, GPR, LR, MSR, ArchState, Cell
 from papvmm.kvmapi.one_reg import get_one_reg, register_id, set_one_reg
 from papvmm.machine.builder import build
@@ -90,15 +91,21 @@ class Machine:
     """A guest under the caller's control.
 
     ``memory`` is a size (``'1M'``, or bytes), ``smp`` the number of vcpus, ``hv`` the level of
-    the hypervisor's rules. Without an image the boot vcpu starts at address 0, in 64-bit
-    big-endian real mode. ``output`` collects what the guest prints.
+    the hypervisor's rules, ``cpu`` a processor's name. Without an image the boot vcpu starts at
+    address 0, in 64-bit big-endian real mode. ``output`` collects what the guest prints.
     """
 
     def __init__(
-        self, memory: str | int = "512M", smp: int = 1, accel: str = DEFAULT_ACCEL, hv: str = "kvm"
+        self,
+        memory: str | int = "512M",
+        smp: int = 1,
+        accel: str = DEFAULT_ACCEL,
+        hv: str = "kvm",
+        cpu: str = DEFAULT_MODEL.name,
     ) -> None:
         size = memory if isinstance(memory, int) else parse_size(memory)
-        self._guest: Final = build(MachineConfig(memory_size=size, vcpus=smp, accel=accel, hv=hv))
+        config = MachineConfig(memory_size=size, vcpus=smp, accel=accel, hv=hv, cpu=cpu)
+        self._guest: Final = build(config)
         self._guest.boot()
         self.vcpus: Final = tuple(VcpuView(vcpu) for vcpu in self._guest.vcpus)
         self.output: Final = bytearray()

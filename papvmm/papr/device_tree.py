@@ -10,6 +10,9 @@ from papvmm.boot.image import Places
 from papvmm.clock import TIMEBASE_HZ
 from papvmm.devices.nvram import NVRAM_SIZE, NVRAM_UNIT
 from papvmm.devices.vty import VTY_INTERRUPT, VTY_UNIT
+from papvmm.isa.processors import DEFAULT_MODEL, CpuModel
+from papvmm.isa.state import LARGE_DECREMENTER
+from papvmm.isa.versions import Isa
 from papvmm.papr.fdt import DeviceTree, Node, cells, cells64, strings
 from papvmm.papr.rtas import RTAS_CALLS
 
@@ -20,9 +23,6 @@ CACHE_LINE: Final = 128
 CACHE_SIZE: Final = 32 << 10
 EDGE: Final = 0
 """The second cell of an interrupt that is triggered by an edge."""
-DECREMENTER_BITS: Final = 56
-ARCHITECTED_V3_00: Final = 0x0F00_0005
-"""Logical processor version of Power ISA v3.00."""
 
 HYPERTAS_FUNCTIONS: Final = (
     "hcall-term", "hcall-interrupt", "hcall-splpar", "hcall-set-mode", "hcall-sprg0", "hcall-copy",
@@ -32,10 +32,14 @@ HYPERTAS_FUNCTIONS: Final = (
 
 
 class Feature(NamedTuple):
-    """A bit of ibm,pa-features: its byte, and its number there from the most significant."""
+    """A bit of ibm,pa-features: its byte, and its number there from the most significant.
+
+    Processors have it since a version of the Power ISA.
+    """
 
     byte: int
     bit: int
+    since: Isa = Isa.V2_07
 
 
 PA_FEATURES: Final = {
@@ -45,13 +49,16 @@ PA_FEATURES: Final = {
     "no-execute pages": Feature(0, 6),
     "cache-inhibited large pages": Feature(1, 2),
     "little-endian": Feature(5, 0),
-    "radix trees": Feature(40, 0),
+    "radix trees": Feature(40, 0, Isa.V3_0),
 }
-"""Attributes of a POWER9 that kernels look at; transactional memory (22, 0) isn't offered."""
+"""Attributes that kernels look at; transactional memory (22, 0) isn't offered."""
 
-_PA_FEATURES_BYTES: Final = 66
+_PA_FEATURES_BYTES: Final = {Isa.V2_07: 24, Isa.V3_0: 66, Isa.V3_1: 66}
 
-VECTOR_5: Final = {"radix trees": Feature(24, 1), "guest translation shootdown": Feature(26, 1)}
+VECTOR_5: Final = {
+    "radix trees": Feature(24, 1, Isa.V3_0),
+    "guest translation shootdown": Feature(26, 1, Isa.V3_0),
+}
 """Options that client and platform have agreed on (ibm,architecture-vec-5); byte 0 is a length."""
 
 _VECTOR_5_BYTES: Final = 27
@@ -59,7 +66,13 @@ RADIX_PAGES: Final = ((0, 12), (5, 16), (1, 21), (2, 30))
 """AP encodings of the page sizes of radix trees, with the number of address bits of each."""
 
 
-def pseries(memory_size: int, vcpu_ids: Sequence[int], bootargs: str, places: Places) -> DeviceTree:
+def pseries(
+    memory_size: int,
+    vcpu_ids: Sequence[int],
+    bootargs: str,
+    places: Places,
+    model: CpuModel = DEFAULT_MODEL,
+) -> DeviceTree:
     """Return the tree of a machine with RAM from 0 and vcpus with these server numbers.
 
     The first of them boots.
@@ -74,12 +87,12 @@ def pseries(memory_size: int, vcpu_ids: Sequence[int], bootargs: str, places: Pl
             "device_type": strings("chrp"),
         },
         [
-            _chosen(bootargs, places),
+            _chosen(bootargs, places, model.isa),
             _rtas(places),
             Node(
                 "cpus",
                 {"#address-cells": cells(1), "#size-cells": cells(0)},
-                [_cpu(vcpu_id) for vcpu_id in vcpu_ids],
+                [_cpu(vcpu_id, model) for vcpu_id in vcpu_ids],
             ),
             Node("memory@0", {"device_type": strings("memory"), "reg": cells64(0, memory_size)}),
             _vdevice(),
@@ -111,14 +124,14 @@ def _child(root: Node, name: str) -> Node:
     return found
 
 
-def _chosen(bootargs: str, places: Places) -> Node:
+def _chosen(bootargs: str, places: Places, isa: Isa) -> Node:
     console = strings(f"/vdevice/vty@{VTY_UNIT:x}")
     properties = {
         "bootargs": strings(bootargs),
         "stdout-path": console,
         "linux,stdout-path": console,
         "ibm,architecture-vec-5": bytes((_VECTOR_5_BYTES - 2,))
-        + _bits(VECTOR_5, _VECTOR_5_BYTES)[1:],
+        + _bits(VECTOR_5, _VECTOR_5_BYTES, isa)[1:],
     }
     return Node("chosen", properties | _initrd(places))
 
@@ -152,42 +165,52 @@ def _rtas(places: Places) -> Node:
     return Node("rtas", properties | tokens)
 
 
-def _cpu(vcpu_id: int) -> Node:
+def _cpu(vcpu_id: int, model: CpuModel) -> Node:
+    size = _PA_FEATURES_BYTES[model.isa]
     return Node(
-        f"PowerPC,POWER9@{vcpu_id:x}",
+        f"PowerPC,{model.family}@{vcpu_id:x}",
         {
             "device_type": strings("cpu"),
             "reg": cells(vcpu_id),
             "status": strings("okay"),
-            "cpu-version": cells(ARCHITECTED_V3_00),
+            "cpu-version": cells(model.arch_compat),
             "ibm,ppc-interrupt-server#s": cells(vcpu_id),
             "ibm,ppc-interrupt-gserver#s": cells(vcpu_id, 0),
             "clock-frequency": cells(CLOCK_HZ),
             "timebase-frequency": cells(TIMEBASE_HZ),
-            "ibm,dec-bits": cells(DECREMENTER_BITS),
             "i-cache-line-size": cells(CACHE_LINE),
             "i-cache-block-size": cells(CACHE_LINE),
             "i-cache-size": cells(CACHE_SIZE),
             "d-cache-line-size": cells(CACHE_LINE),
             "d-cache-block-size": cells(CACHE_LINE),
             "d-cache-size": cells(CACHE_SIZE),
-            "ibm,pa-features": bytes((_PA_FEATURES_BYTES, 0))
-            + _bits(PA_FEATURES, _PA_FEATURES_BYTES),
-            "ibm,processor-radix-AP-encodings": cells(
-                *(ap << 29 | bits for ap, bits in RADIX_PAGES)
-            ),
+            "ibm,pa-features": bytes((size, 0)) + _bits(PA_FEATURES, size, model.isa),
             "ibm,purr": cells(1),
             "ibm,spurr": cells(1),
             "ibm,vmx": cells(2),
             "64-bit": b"",
-        },
+        }
+        | _extras(model),
     )
 
 
-def _bits(features: Mapping[str, Feature], size: int) -> bytes:
-    """Return ``size`` bytes in which these bits are one."""
+def _extras(model: CpuModel) -> dict[str, bytes]:
+    """Return the properties of a processor that not all have."""
+    properties = {}
+    if model.has_large_decrementer:
+        properties["ibm,dec-bits"] = cells(LARGE_DECREMENTER)
+    if model.has_radix_trees:
+        pages = (ap << 29 | bits for ap, bits in RADIX_PAGES)
+        properties["ibm,processor-radix-AP-encodings"] = cells(*pages)
+    return properties
+
+
+def _bits(features: Mapping[str, Feature], size: int, isa: Isa) -> bytes:
+    """Return ``size`` bytes in which the bits are one that a processor has."""
     attributes = bytearray(size)
     for feature in features.values():
+        if feature.since > isa:
+            continue
         attributes[feature.byte] |= 0x80 >> feature.bit
     return bytes(attributes)
 

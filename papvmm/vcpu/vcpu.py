@@ -6,6 +6,7 @@ from typing import Final
 from papvmm.clock import ticks_at
 from papvmm.engine.engine import Engine
 from papvmm.isa.msr import MSR_EE, MSR_ME, MSR_SF
+from papvmm.isa.processors import DEFAULT_MODEL, CpuModel
 from papvmm.isa.state import (
     CELLS,
     CIA,
@@ -27,9 +28,6 @@ from papvmm.isa.state import (
     VTB_OFFSET,
 )
 from papvmm.vpa.areas import VcpuAreas
-
-POWER9: Final = 0x004E_1202
-"""Processor version register of a POWER9, DD2.2."""
 
 POWER_ON_MSR: Final = MSR_SF | MSR_ME
 """64-bit, big-endian, real mode, interrupts off, not the hypervisor."""
@@ -59,8 +57,15 @@ class VcpuRunState(Enum):
 class Vcpu:
     """State of one vcpu; ``vcpu_id`` is the PAPR interrupt server number."""
 
-    def __init__(self, vcpu_id: int, engine: Engine, areas: VcpuAreas) -> None:
+    def __init__(
+        self,
+        vcpu_id: int,
+        engine: Engine,
+        areas: VcpuAreas,
+        model: CpuModel = DEFAULT_MODEL,
+    ) -> None:
         self.vcpu_id: Final = vcpu_id
+        self.model: Final = model
         self.engine: Final = engine
         self.state: Final = engine.state
         """The registers."""
@@ -77,7 +82,7 @@ class Vcpu:
     def power_on(self) -> None:
         """Put the registers into the state after power-on, and wait for ``start``."""
         self._clear()
-        self.state.write(LPCR, LPCR_LD)
+        self.state.write(LPCR, LPCR_LD if self.model.has_large_decrementer else 0)
         self.run_state = VcpuRunState.STOPPED
 
     def start(self, entry: int, r3: int, r4: int = 0) -> None:
@@ -104,7 +109,7 @@ class Vcpu:
                 for index in range(cell.count):
                     state.write(cell, 0, index)
         state.write(MSR, POWER_ON_MSR)
-        state.write(PVR, POWER9)
+        state.write(PVR, self.model.pvr)
         state.write(PIR, self.vcpu_id)
         timebase = ticks_at(state.read(NOW)) + state.read(TB_OFFSET)
         state.write(DEC_EXPIRY, timebase + POWER_ON_DEC)

@@ -55,7 +55,14 @@ def test_what_papvmm_does_not_do_is_refused_in_qemus_words(line, why):
 
 @pytest.mark.parametrize(
     ("line", "word"),
-    [("-h", "QEMU"), ("--help", "QEMU"), ("-machine ?", "pseries"), ("-M help", "pseries")],
+    [
+        ("-h", "QEMU"),
+        ("--help", "QEMU"),
+        ("-machine ?", "pseries"),
+        ("-M help", "pseries"),
+        ("--cpu help", "power8_v2.0      PVR 004d0200"),
+        ("-cpu ?", "alias for power9_v"),
+    ],
 )
 def test_harnesses_find_a_qemu_with_a_pseries_machine(line, word):
     answer = answer_to(line.split())

@@ -30,6 +30,7 @@ def describe(config: MachineConfig) -> Object:
     return {
         "memory_size": config.memory_size,
         "vcpus": config.vcpus,
+        "cpu": config.cpu,
         "hv": config.hv,
         "hv_page": config.hv_page,
         "kernel": _name(config.kernel),
@@ -68,6 +69,7 @@ def configuration(saved: Members, files: Mapping[str, bytes], accel: str) -> Mac
     config = MachineConfig(
         memory_size=saved.number("memory_size", most=MOST_MEMORY),
         vcpus=saved.number("vcpus", most=MOST_VCPUS),
+        cpu=saved.text("cpu"),
         accel=accel,
         hv=saved.text("hv"),
         hv_page=saved.number("hv_page", most=MOST_MEMORY),

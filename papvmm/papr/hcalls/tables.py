@@ -34,8 +34,11 @@ def h_register_proc_tbl(context: HcallContext, args: HcallArgs) -> HcallResult:
     """Register, keep or drop the process table, and choose how every vcpu translates.
 
     Arguments: flags, real address, page size encoding, log of the size in bytes minus 12.
-    Process tables are for radix trees; segment tables are not built.
+    Process tables are for radix trees; segment tables are not built. Processors before POWER9
+    have neither.
     """
+    if not context.caller.model.has_radix_trees:
+        return HcallResult(HcallStatus.H_FUNCTION)
     flags, base, page_size, size = args[:4]
     lpcr = context.caller.state.read(LPCR)
     table = context.caller.state.read(PROCESS_TABLE)
