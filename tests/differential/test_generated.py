@@ -70,7 +70,7 @@ def test_a_difference_is_told_with_its_program(monkeypatch):
 
 def test_every_instruction_is_met():
     met = set()
-    for number in range(600):
+    for number in range(1200):
         program = generate(number)
         code = dict(program.pieces)[FIRST_CODE]
         words = unpack(f"{'<' if program.little_endian else '>'}{len(code) // 4}I", code)

@@ -325,3 +325,55 @@ def test_a_unit_that_goes_off_stops_hot_code_too(hot):
 
     assert program.run(10_000) == Breakpoint(Interrupt.VSX_UNAVAILABLE)
     assert program.state.read(SRR0) == CODE + 4
+
+
+# Integer arithmetic.
+
+
+@pytest.mark.parametrize(
+    ("instruction", "a", "b", "expected"),
+    [
+        ("vaddubm 3,1,2", "ff01" * 8, "0203" * 8, "0104" * 8),
+        ("vsubuhm 3,1,2", "0001" * 8, "0002" * 8, "ffff" * 8),
+        ("vadduqm 3,1,2", "00" * 8 + "ff" * 8, "00" * 15 + "01", "00" * 7 + "01" + "00" * 8),
+        ("vminub 3,1,2", "807f" * 8, "0102" * 8, "0102" * 8),
+        ("vminsb 3,1,2", "807f" * 8, "0102" * 8, "8002" * 8),
+        ("vmaxsw 3,1,2", "80000000" * 4, "00000001" * 4, "00000001" * 4),
+        ("vcmpgtub 3,1,2", "8001" * 8, "7f01" * 8, "ff00" * 8),
+        ("vcmpgtsb 3,1,2", "8001" * 8, "7f00" * 8, "00ff" * 8),
+        ("vcmpneb 3,1,2", "8001" * 8, "7f01" * 8, "ff00" * 8),
+        ("vsrah 3,1,2", "8000" * 8, "0014" * 8, "f800" * 8),
+        ("vrlb 3,1,2", "81" * 16, "0a09" * 8, "0603" * 8),
+        ("vsl 3,1,2", "00" * 15 + "81", "0b" * 16, "00" * 14 + "0408"),
+        ("vslo 3,1,2", "00" * 15 + "81", "00" * 15 + "7f", "81" + "00" * 15),
+        ("vsro 3,1,2", "81" + "00" * 15, "00" * 15 + "08", "0081" + "00" * 14),
+        ("vpkudum 3,1,2", "0123456789abcdef" * 2, "aa" * 16, "89abcdef" * 2 + "aa" * 8),
+        ("vpopcntd 3,1", "ff00ff0000000001" * 2, "00" * 16, ("00" * 7 + "11") * 2),
+        ("vctzw 3,2", "00" * 16, "0000008000000000" * 2, "0000000700000020" * 2),
+    ],
+)
+def test_elements_do_not_reach_each_other(instruction, a, b, expected):
+    program = run(instruction, vs33=int(a, 16), vs34=int(b, 16))
+
+    assert program.state.vsr(35).to_bytes(16).hex() == expected
+
+
+def test_a_sum_that_does_not_fit_saturates_and_vscr_remembers():
+    program = run(
+        "vaddubs 3,1,2; mfvscr 4; vsubshs 5,1,2; mfvscr 6; vsumsws 7,1,2; mfvscr 8",
+        vs33=int("0102" * 8, 16), vs34=int("0304" * 7 + "8000", 16),
+    )  # fmt: skip
+
+    assert program.state.vsr(35).to_bytes(16).hex() == "0406" * 7 + "8102"
+    assert program.state.vsr(37).to_bytes(16).hex() == "fdfe" * 7 + "7fff"
+    assert program.state.vsr(39).to_bytes(16).hex() == "00" * 12 + "070c8408"
+    assert [program.state.vsr(number) for number in (36, 38, 40)] == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("instruction", "expected"),
+    [("vextublx 3,4,1", 0x11), ("vextubrx 3,4,1", 0xEE), ("vextuhlx 3,4,1", 0x1122),
+     ("vextuwrx 3,4,1", 0xBBCC_DDEE)],
+)  # fmt: skip
+def test_extracts_count_from_either_side(instruction, expected):
+    assert run(instruction, vs33=A, r4=0x31).gpr(3) == expected

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from papvmm.isa.facilities import Unit
-from papvmm.isa.forms import vc_form, vx_form
+from papvmm.isa.forms import Form, vc_form, vx_form
 from papvmm.isa.instruction import Section, Storage
 from papvmm.isa.operands import HIGH, LOW, RT, VRA, VRB, VRT, Operand, Register
 from papvmm.isa.spec.vectorstorage import EACH_BYTE
@@ -53,8 +53,13 @@ for _name, _xo in (
     _logical(_name, _xo)
 
 
+def in_lanes(number: int, lane: int) -> int:
+    """Return the 128-bit vector that has ``number`` in every element of ``lane`` bits."""
+    return number * sum(1 << place for place in range(0, 128, lane))
+
+
 def _shift(name: str, xo: int, code: str, lane: int, title: str) -> None:
-    amounts = (lane - 1) * sum(1 << place for place in range(0, 128, lane))
+    amounts = in_lanes(lane - 1, lane)
 
     def describe(cpu: Trace) -> None:
         cpu[VRT] = cpu.lanes(code, lane, cpu[VRA], cpu[VRB] & amounts)
@@ -78,21 +83,31 @@ for _row in (
 CR6: Final = 24
 
 
-def _compare(name: str, xo: int, lane: int, title: str) -> None:
+def record_compared(
+    section: Section, name: str, form: Form, title: str, compare: Callable[[Trace], Value]
+) -> None:
+    """Add a comparison, which gives ones or zeros in each element; with Rc=1 CR6 tells of all."""
+
     def describe(cpu: Trace) -> None:
-        cpu[VRT] = cpu.lanes("eq", lane, cpu[VRA], cpu[VRB])
+        cpu[VRT] = compare(cpu)
 
     def describe_recording(cpu: Trace) -> None:
-        result = cpu.lanes("eq", lane, cpu[VRA], cpu[VRB])
+        result = compare(cpu)
         cpu[VRT] = result
         everywhere, nowhere = result.eq(-1), result.eq(0)
         for element, bit in enumerate((everywhere, cpu.const(0, 1), nowhere, cpu.const(0, 1))):
             cpu[Register(CR, None, CR6 + element)] = bit
 
     describe.__doc__ = describe_recording.__doc__ = title
-    form = vc_form(4, xo)
     section.define(f"{name} VRT,VRA,VRB", form.with_bits(21, 21, 0))(describe)
     section.define(f"{name}. VRT,VRA,VRB", form.with_bits(21, 21, 1))(describe_recording)
+
+
+def _compare(name: str, xo: int, lane: int, title: str) -> None:
+    def compare(cpu: Trace) -> Value:
+        return cpu.lanes("eq", lane, cpu[VRA], cpu[VRB])
+
+    record_compared(section, name, vc_form(4, xo), title, compare)
 
 
 _compare("vcmpequb", 6, 8, "Vector Compare Equal Unsigned Byte.")
