@@ -1,0 +1,29 @@
+"""An unmodified Debian kernel boots to a shell, and somebody works there."""
+
+import pytest
+
+from tests.guests.linux import PROMPT, QUICK, Console, debian, initramfs
+
+pytestmark = pytest.mark.linux
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory):
+    """Options that boot Debian 12's kernel to a shell."""
+    kernel = debian()
+    initrd = tmp_path_factory.mktemp("linux") / "initramfs.cpio"
+    initrd.write_bytes(initramfs(kernel.busybox))
+    return ("-kernel", kernel.vmlinux, "-initrd", initrd, "-append", QUICK)
+
+
+def test_linux_boots_to_a_shell_and_powers_off(shell):
+    with Console(*shell) as console:
+        console.read_until(PROMPT)
+        name = console.run("uname -a")
+        console.type("poweroff -f\n")
+        code, _ = console.end()
+
+    assert name.startswith("Linux (none) 6.1.")
+    assert "ppc64le GNU/Linux" in name
+    assert code == 0
+    assert "reboot: Power down" in console.shown
