@@ -52,15 +52,11 @@ from papvmm.papr.hcall import (
     YieldTo,
 )
 from papvmm.trace.events import MachineReset, VcpuEntered, VcpuLeft
-from papvmm.vcpu.vcpu import Vcpu, VcpuRunState
+from papvmm.vcpu.vcpu import PHYSICAL_CPU, Vcpu, VcpuRunState
 from papvmm.vpa.dtl import Dispatch, DispatchReason, PreemptReason
 
 FOREVER: Final = 1 << 62
 """More instructions than any run completes."""
-
-PHYSICAL_CPU: Final = 0
-"""The physical processor every vcpu is dispatched on."""
-
 
 STARTED: Final = (DispatchReason.SYSTEM_RESET, PreemptReason.UNUSED)
 """Why a vcpu enters the guest that has not been there since it started."""

@@ -13,6 +13,7 @@ from papvmm.devices.vty import VTY_INTERRUPT, VTY_UNIT
 from papvmm.isa.processors import DEFAULT_MODEL, CpuModel
 from papvmm.isa.state import LARGE_DECREMENTER
 from papvmm.isa.versions import Isa
+from papvmm.papr.affinity import MEMORY_DOMAINS, REFERENCE_POINTS, domains
 from papvmm.papr.fdt import DeviceTree, Node, cells, cells64, strings
 from papvmm.papr.rtas import RTAS_CALLS
 
@@ -26,7 +27,7 @@ EDGE: Final = 0
 
 HYPERTAS_FUNCTIONS: Final = (
     "hcall-term", "hcall-interrupt", "hcall-splpar", "hcall-set-mode", "hcall-sprg0", "hcall-copy",
-    "hcall-random",
+    "hcall-random", "hcall-vphn",
 )  # fmt: skip
 """Names PAPR gives to the sets of hypercalls in ``papr/hcalls``."""
 
@@ -56,6 +57,7 @@ PA_FEATURES: Final = {
 _PA_FEATURES_BYTES: Final = {Isa.V2_07: 24, Isa.V3_0: 66, Isa.V3_1: 66}
 
 VECTOR_5: Final = {
+    "affinity form 1": Feature(5, 0),
     "radix trees": Feature(24, 1, Isa.V3_0),
     "guest translation shootdown": Feature(26, 1, Isa.V3_0),
 }
@@ -94,7 +96,7 @@ def pseries(
                 {"#address-cells": cells(1), "#size-cells": cells(0)},
                 [_cpu(vcpu_id, model) for vcpu_id in vcpu_ids],
             ),
-            Node("memory@0", {"device_type": strings("memory"), "reg": cells64(0, memory_size)}),
+            _memory(memory_size),
             _vdevice(),
             _interrupt_controller(vcpu_ids),
         ],
@@ -145,6 +147,22 @@ def _initrd(places: Places) -> dict[str, bytes]:
     }
 
 
+def _memory(size: int) -> Node:
+    return Node(
+        "memory@0",
+        {
+            "device_type": strings("memory"),
+            "reg": cells64(0, size),
+            "ibm,associativity": _counted(MEMORY_DOMAINS),
+        },
+    )
+
+
+def _counted(numbers: Sequence[int]) -> bytes:
+    """Return a list that begins with its length."""
+    return cells(len(numbers), *numbers)
+
+
 def _rtas_place(places: Places) -> dict[str, bytes]:
     start, end = places.rtas
     return {"linux,rtas-base": cells(start), "rtas-size": cells(end - start)}
@@ -161,6 +179,8 @@ def _rtas(places: Places) -> Node:
         "ibm,hypertas-functions": strings(*HYPERTAS_FUNCTIONS),
         # Linux calls ibm,os-term only where it is known to return.
         "ibm,extended-os-term": b"",
+        "ibm,associativity-reference-points": cells(*REFERENCE_POINTS),
+        "ibm,max-associativity-domains": _counted((1,) * len(MEMORY_DOMAINS)),
     }
     return Node("rtas", properties | tokens)
 
@@ -176,6 +196,7 @@ def _cpu(vcpu_id: int, model: CpuModel) -> Node:
             "cpu-version": cells(model.arch_compat),
             "ibm,ppc-interrupt-server#s": cells(vcpu_id),
             "ibm,ppc-interrupt-gserver#s": cells(vcpu_id, 0),
+            "ibm,associativity": _counted(domains(vcpu_id)),
             "clock-frequency": cells(CLOCK_HZ),
             "timebase-frequency": cells(TIMEBASE_HZ),
             "i-cache-line-size": cells(CACHE_LINE),

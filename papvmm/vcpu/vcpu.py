@@ -29,6 +29,9 @@ from papvmm.isa.state import (
 )
 from papvmm.vpa.areas import VcpuAreas
 
+PHYSICAL_CPU: Final = 0
+"""The physical processor every vcpu is dispatched on."""
+
 POWER_ON_MSR: Final = MSR_SF | MSR_ME
 """64-bit, big-endian, real mode, interrupts off, not the hypervisor."""
 

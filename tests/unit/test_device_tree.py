@@ -44,6 +44,17 @@ def test_memory_is_one_range_from_0():
     assert unpack(">2Q", memory.properties["reg"]) == (0, 16 << 20)
 
 
+def test_memory_and_processors_are_in_one_domain_at_the_reference_point():
+    rtas = node("/rtas").properties
+
+    assert unpack(">I", rtas["ibm,associativity-reference-points"]) == (1,)
+    assert unpack(">2I", rtas["ibm,max-associativity-domains"]) == (1, 1)
+    assert unpack(">2I", node("/memory@0").properties["ibm,associativity"]) == (1, 0)
+    lists = [cpu.properties["ibm,associativity"] for cpu in node("/cpus").children]
+    assert [unpack(">3I", domains) for domains in lists] == [(2, 0, 0), (2, 0, 1), (2, 0, 5)]
+    assert node("/chosen").properties["ibm,architecture-vec-5"][5] == 0x80
+
+
 def test_every_vcpu_is_a_cpu_node_with_its_server_number_and_clocks():
     cpus = node("/cpus")
 
@@ -103,11 +114,12 @@ def test_every_advertised_set_of_hypercalls_is_there():
         "hcall-sprg0": (Hcall.H_SET_SPRG0,),
         "hcall-copy": (Hcall.H_PAGE_INIT,),
         "hcall-random": (Hcall.H_RANDOM,),
+        "hcall-vphn": (Hcall.H_HOME_NODE_ASSOCIATIVITY,),
     }
     advertised = node("/rtas").properties["ibm,hypertas-functions"].split(b"\0")[:-1]
 
     answers = [
-        hypercalls().dispatch(Partition(), hcall, (0,) * 9).status
+        hypercalls().dispatch(Partition(), hcall, (1, *(0,) * 8)).status
         for name in advertised
         for hcall in sets[name.decode()]
     ]

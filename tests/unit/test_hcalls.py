@@ -371,3 +371,19 @@ def test_the_processor_needs_no_flushes():
 
     assert status(partition, Hcall.H_GET_CPU_CHARACTERISTICS) == H_SUCCESS
     assert outputs(partition, 2) == [0, 0]
+
+
+@pytest.mark.parametrize(("flags", "processor"), [(1, 0), (1, 1), (2, 0)])
+def test_a_processor_is_in_node_0_whether_virtual_or_physical(flags, processor):
+    partition = Partition()
+
+    assert status(partition, Hcall.H_HOME_NODE_ASSOCIATIVITY, flags, processor) == H_SUCCESS
+    assert outputs(partition, 6) == [processor, *[(1 << 64) - 1] * 5]
+
+
+@pytest.mark.parametrize(
+    ("flags", "processor", "expected"),
+    [(1, 2, H_P2), (2, 1, H_P2), (0, 0, H_FUNCTION), (3, 0, H_FUNCTION), (4, 0, H_FUNCTION)],
+)
+def test_a_processor_that_is_not_there_has_no_home(flags, processor, expected):
+    assert status(Partition(), Hcall.H_HOME_NODE_ASSOCIATIVITY, flags, processor) == expected
