@@ -16,7 +16,7 @@ from papvmm.engine.native import layout
 from papvmm.engine.native.interpretation import Interpretation, interpretation
 from papvmm.engine.native.region_job import LOOKED_UP, MET, REGION, UNMET
 from papvmm.engine.native.regions import Pace, Regions
-from papvmm.engine.native.starter import part
+from papvmm.engine.native.starter import EVERYTHING, part
 from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job, Workshop
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
 
@@ -24,8 +24,11 @@ OP_PAGES: Final = 1024
 """Op pages at a time; when there are more, all go."""
 NEAR: Final = 1 << 16
 """Bytes between a page and others that a region there may be on, too."""
-STARTERS: Final = 4
-"""As many are asked for, one after another, before the whole interpreter is there."""
+STARTERS: Final = 3
+"""As many are asked for, one after another, before the whole interpreter is there.
+
+The last one is for everything, which takes longest.
+"""
 NATIVE: Final = CODE_NATIVE | CODE_REGION
 USUAL_PACE: Final = Pace()
 _POINTER: Final = Struct("<Q")
@@ -85,13 +88,17 @@ class NativeCode:
                 self._begin(content, is_whole=job == INTERPRETER)
 
     def ask_for(self, ra: int, mode: int) -> None:
-        """Have a starter made, until there is the whole interpreter, for some code, too."""
+        """Have a starter made, until there is the whole interpreter, for some code, too.
+
+        ``mode`` may be one with translation: the same interpreter runs it.
+        """
         may_ask = not (self.is_whole or self._is_asked) and self._starters < STARTERS
         if may_ask and ra < self.ram_size:
-            self._request += part(self._memory, ra, mode)
+            self._request += part(self._memory, ra, mode % layout.REAL_MODES)
             self._starters += 1
             self._is_asked = True
-            self._workshop.compiler.submit(Job(STARTER, "", self._request))
+            request = self._request if self._starters < STARTERS else EVERYTHING
+            self._workshop.compiler.submit(Job(STARTER, "", request))
 
     def _begin(self, content: bytes, *, is_whole: bool) -> None:
         """Use an interpreter from now on: one better than that in use so far."""

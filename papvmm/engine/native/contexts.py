@@ -124,6 +124,13 @@ class Contexts:
 
     # Filling TLBs.
 
+    def real(self, cia: int) -> int | None:
+        """Return the real address of code, if it is in RAM and may be executed."""
+        if not self._q[_MSR] & MSR_IR:
+            return cia & REAL_MODE_BITS
+        found = self._find(cia, Access.FETCH) if self._q[_LPCR] & LPCR_HR else None
+        return None if found is None else found.real[cia >> PAGE_SHIFT] | cia & PAGE - 1
+
     def fetch(self, cia: int) -> bool:
         """Have code at an address executed; False if that is left to the stepper."""
         q = self._q

@@ -37,7 +37,9 @@ _REASONS: Final[dict[int, StopReason | None]] = {
 SETTLING: Final = 64
 """Instructions after which code shows what it needs."""
 MEANWHILE: Final = 10_000
-"""Instructions that the Python engine runs where a starter has no handler."""
+"""Instructions that the Python engine runs where there is no native code."""
+MISSING: Final = 60
+"""Those that it runs where a starter has no handler: too few to compile anything."""
 SAMPLES_APART: Final = 1_000_003
 """Instructions between two looks at what has been compiled, where nothing is asked for."""
 _BUDGET: Final = Stop.BUDGET
@@ -97,7 +99,7 @@ class NativeExecutor:
         if not (self._enter or self._is_ready()):
             return self._run_meanwhile(budget)
         breakpoints = self.breakpoints
-        if not self._contexts.enter(is_possible=self._code.is_whole and not breakpoints):
+        if not self._contexts.enter(is_possible=not breakpoints):
             self._code.look_again()
             return self._run_in_python(min(budget, MEANWHILE))
         q[_ADMITS] = msr & MSR_EE
@@ -165,7 +167,7 @@ class NativeExecutor:
         q = self._q
         left = end - q[_NOW]
         if q[_STOP] == Inner.MISSING:
-            return self._run_meanwhile(min(left, MEANWHILE))
+            return self._run_meanwhile(min(left, MISSING))
         if not left:
             return _BUDGET
         cia, is_real = q[_CIA], q[_MODE] < layout.REAL_MODES and q[_CIA] < self._code.ram_size
@@ -202,9 +204,9 @@ class NativeExecutor:
             if stop is not Stop.BUDGET or first == budget:
                 return stop
             budget -= first
-        mode = layout.mode_of(q[_MSR])
-        if mode < layout.REAL_MODES:
-            self._code.ask_for(q[_CIA], mode)
+        ra = self._contexts.real(q[_CIA])
+        if ra is not None:
+            self._code.ask_for(ra, layout.mode_of(q[_MSR]))
         return self._run_in_python(budget)
 
     def _run_in_python(self, budget: int) -> StopReason:
@@ -213,6 +215,8 @@ class NativeExecutor:
             self._python = self._on_demand.executor(self.state, self.breakpoints, self.mmu)
             if self._q[_FLOOR] == layout.KICKED:
                 self._python.kick()
+        traces = self._on_demand.traces
         stop = self._python.run(budget)
-        self._code.announce()
+        if self._on_demand.traces != traces:
+            self._code.announce()
         return self._heed_kick() if stop is Stop.KICK else stop

@@ -7,6 +7,7 @@ from importlib import import_module
 from papvmm.engine.native.interpretation import pack
 from papvmm.engine.native.interpreter import InterpreterSource
 from papvmm.engine.native.region_job import REGION
+from papvmm.engine.native.starter import EVERYTHING
 from papvmm.engine.native.translation import kept_as, translate
 from papvmm.engine.native.variants import needed
 from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job
@@ -45,7 +46,8 @@ def perform(job: Job) -> bytes:
         case INTERPRETER.kind:
             return whole_interpreter()
         case kind if kind == STARTER:
-            code = codegen.compile_soon(InterpreterSource(needed(job.request)).text())
+            variants = None if job.request == EVERYTHING else needed(job.request)
+            code = codegen.compile_soon(InterpreterSource(variants).text())
             return pack(code.text, code.offsets)
         case kind if kind == REGION:
             return translate(job.request, codegen.compile_regions)

@@ -11,7 +11,7 @@ from papvmm.isa.instruction import Instruction
 
 Variant: TypeAlias = tuple[Instruction, tuple[int, ...]]
 """An instruction and its static operands."""
-MOST: Final = 256
+MOST: Final = 320
 """Variants that a starter has handlers for, in each mode."""
 
 

@@ -24,6 +24,8 @@ class CodeCache:
     def __init__(self, memory: GuestMemory, *, limit: int = TRACES) -> None:
         self.generation = 0
         """Changes whenever traces are dropped."""
+        self.made = 0
+        """How many traces have been added."""
         self._limit: Final = limit
         self._code: Final = memory.code
         self._traces: Final[dict[Key, Trace]] = {}
@@ -43,6 +45,7 @@ class CodeCache:
         if key in self._traces:
             self._forget([key])
         self._traces[key] = trace
+        self.made += 1
         self._lines[key] = lines(addresses)
         for line in self._lines[key]:
             self._keys_on.setdefault(line, set()).add(key)

@@ -20,11 +20,18 @@ class OnDemand:
 
     def __init__(self, memory: GuestMemory) -> None:
         self._memory: Final = memory
+        self._has_cache = False
+
+    @property
+    def traces(self) -> int:
+        """How many traces have been made: lines of code are marked for each."""
+        return self._cache.made if self._has_cache else 0
 
     @cached_property
     def _cache(self) -> "CodeCache":
         from papvmm.engine.python.code_cache import CodeCache  # noqa: PLC0415 - on demand
 
+        self._has_cache = True
         return CodeCache(self._memory)
 
     def executor(
