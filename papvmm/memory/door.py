@@ -1,11 +1,11 @@
 """The one door through which the hypervisor stores into guest RAM, and its record of who did."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, TypeAlias, overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias, TypeVar, overload
 
 from papvmm.clock import VirtualClock
-from papvmm.memory.guest_memory import GuestMemory
+from papvmm.memory.guest_memory import GuestMemory, Place
 from papvmm.trace.events import HvWrite, Registration
 from papvmm.trace.hub import Tracer
 
@@ -23,8 +23,10 @@ class Origin(NamedTuple):
     registration: Registration | None = None
 
 
-Write: TypeAlias = tuple[int, bytes, bytes, Origin, int, int]
-"""A store as the door remembers it: gpa, old and new bytes, origin, generation and icount."""
+T = TypeVar("T", int, bytes)
+
+Write: TypeAlias = tuple[Place[int] | Place[bytes], bytes | int, bytes | int, Origin, int, int]
+"""A store as the door remembers it: place, old and new value, origin, generation and icount."""
 
 
 class Writes(Sequence[HvWrite]):
@@ -56,9 +58,10 @@ class Writes(Sequence[HvWrite]):
 
 def as_event(write: Write) -> HvWrite:
     """Return a store as people look at it."""
-    gpa, old, new, origin, generation, icount = write
+    place, old, new, origin, generation, icount = write
+    pack = place.packing.pack
     return HvWrite(
-        gpa, old, new, origin.actor, origin.area, origin.field, origin.vcpu_id,
+        place.gpa, pack(old), pack(new), origin.actor, origin.area, origin.field, origin.vcpu_id,
         generation, icount, origin.registration,
     )  # fmt: skip
 
@@ -77,10 +80,19 @@ class HypervisorDoor:
 
     def store(self, gpa: int, data: bytes, origin: Origin) -> None:
         """Write ``data`` at ``gpa`` and remember who did."""
-        old = self.memory.replace(gpa, data)
-        clock = self.clock
-        write = (gpa, old, data, origin, self.generation, clock.count - clock.warped)
-        self.count += 1
-        self.writes.add(write)
-        if HvWrite in self.tracer.wanted:
-            self.tracer.emit(as_event(write))
+        self.storer(self.memory.run(gpa, len(data)), origin)(data)
+
+    def storer(self, place: Place[T], origin: Origin) -> Callable[[T], None]:
+        """Return a function that puts a value into its place and remembers who did."""
+        clock, swap, remember = self.clock, place.swap, self.writes.add
+        tracer, wanted = self.tracer, self.tracer.wanted
+
+        def store(value: T) -> None:
+            old = swap(value)
+            write = (place, old, value, origin, self.generation, clock.count - clock.warped)
+            self.count += 1
+            remember(write)
+            if HvWrite in wanted:
+                tracer.emit(as_event(write))
+
+        return store

@@ -4,13 +4,11 @@ import ctypes
 from collections.abc import Callable
 from mmap import MADV_DONTNEED, MAP_ANONYMOUS, MAP_PRIVATE, PAGESIZE, mmap
 from struct import Struct
-from typing import Final
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from papvmm.errors import BadUsage, PapvmmError
 
 _BE: Final = {1: Struct(">B"), 2: Struct(">H"), 4: Struct(">I"), 8: Struct(">Q")}
-_RUNS: Final = {length: Struct(f"{length}s") for length in (1, 2, 4, 8, 48)}
-"""Bytes as they are: areas are written in such lengths."""
 _LE: Final = {1: Struct("<B"), 2: Struct("<H"), 4: Struct("<I"), 8: Struct("<Q")}
 
 PAGE: Final = 4096
@@ -27,6 +25,21 @@ class OutOfRange(PapvmmError):
         super().__init__(f"{length} bytes at gpa {gpa:#x} are outside guest RAM")
         self.gpa = gpa
         self.length = length
+
+
+T = TypeVar("T")
+
+
+class Place(NamedTuple, Generic[T]):
+    """Where in RAM a value is, and what to do with it.
+
+    ``swap`` puts another value there, for which there must be room, and returns the old one.
+    """
+
+    gpa: int
+    packing: Struct
+    get: Callable[[], T]
+    swap: Callable[[T], T]
 
 
 class GuestMemory:
@@ -74,18 +87,33 @@ class GuestMemory:
             self.ram[gpa : gpa + length] = bytes(length)
         self.wrote(gpa, length)
 
-    def replace(self, gpa: int, data: bytes) -> bytes:
-        """Put bytes into RAM, and return those that were there."""
-        length = len(data)
-        if not 0 <= gpa <= self.size - length:
-            raise OutOfRange(gpa, length)
-        run = _RUNS.get(length) or Struct(f"{length}s")
-        old: bytes = run.unpack_from(self.ram, gpa)[0]
-        run.pack_into(self.ram, gpa, data)
+    def number(self, gpa: int, width: int) -> Place[int]:
+        """Return the place of a big-endian unsigned integer of 1, 2, 4 or 8 bytes."""
+        return self._place(gpa, _BE[width])
+
+    def run(self, gpa: int, length: int) -> Place[bytes]:
+        """Return the place of so many bytes, one at least."""
+        return self._place(gpa, Struct(f"{length}s"))
+
+    def _place(self, gpa: int, packing: Struct) -> Place[T]:
+        self._check(gpa, packing.size)
+        ram, code, watched, wrote = self.ram, self.code, self._on_write, self.wrote
+        unpack, pack, length = packing.unpack_from, packing.pack_into, packing.size
         first, last = gpa // CODE_LINE, (gpa + length - 1) // CODE_LINE
-        if self._on_write or last - first > 1 or self.code[first] or self.code[last]:
-            self.wrote(gpa, length)
-        return old
+        long = last - first > 1
+
+        def get() -> T:
+            value: T = unpack(ram, gpa)[0]
+            return value
+
+        def swap(value: T) -> T:
+            old: T = unpack(ram, gpa)[0]
+            pack(ram, gpa, value)
+            if long or code[first] or code[last] or watched:
+                wrote(gpa, length)
+            return old
+
+        return Place(gpa, packing, get, swap)
 
     def view(self, gpa: int, length: int) -> memoryview:
         """Return a window on RAM, to read through; it stays valid as long as the memory."""
