@@ -33,6 +33,8 @@ exec setsid cttyhack sh
 """An init that has a shell on the console."""
 
 PROMPT = "/ # "
+WHERE_AM_I = "\x1b[6n"
+"""What busybox's shell asks a terminal, after a prompt."""
 
 
 class Debian(NamedTuple):
@@ -109,7 +111,7 @@ class Console:
     def run(self, command: str) -> str:
         """Type a command at a shell, and return what it printed."""
         self.type(command + "\n")
-        shown = self.read_until(PROMPT).replace("\r\n", "\n")
+        shown = self.read_until(PROMPT).replace("\r\n", "\n").replace(WHERE_AM_I, "")
         return shown.removeprefix(command + "\n").removesuffix(PROMPT)
 
     def end(self) -> tuple[int, str]:
