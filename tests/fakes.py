@@ -13,6 +13,7 @@ from papvmm.isa.processors import cpu_model
 from papvmm.isa.state import ArchState
 from papvmm.memory.door import HypervisorDoor
 from papvmm.memory.guest_memory import GuestMemory
+from papvmm.mmu.hash_table import HashTable
 from papvmm.trace.hub import Tracer
 from papvmm.vcpu.vcpu import Vcpu
 from papvmm.vpa.areas import VcpuAreas
@@ -58,6 +59,7 @@ class Partition:
         cpu: str = "power9",
     ) -> None:
         self.memory = GuestMemory(memory_size)
+        self.hash_table = HashTable()
         self.clock = VirtualClock()
         self.door = HypervisorDoor(self.memory, self.clock, Tracer())
         level, model = level_named(hv), cpu_model(cpu)

@@ -19,8 +19,8 @@ from papvmm.machine.code_store import DiskStore, cache_directory
 from papvmm.machine.compiler import CompilerProcess
 from papvmm.machine.engine_version import engine_version
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
-from papvmm.mmu.mmu import Mmu
-from papvmm.mmu.page_tables import PageTables
+from papvmm.mmu.hash_table import HashTable
+from papvmm.mmu.mmu import Mmu, Tables
 
 PROT_NONE = 0
 CODE = 0x1000
@@ -126,7 +126,7 @@ class Program:
     ):
         self.memory = ram if isinstance(ram, GuestMemory) else GuestMemory(ram)
         self.memory.write(at, image(text, at=at, little_endian=little_endian))
-        tables = None if translated else PageTables(self.memory)
+        tables = None if translated else Tables(self.memory, HashTable())
         heat = default_heat if hot is None else hot
         self.executor = executor(self.memory, heat, traces, tables)
         self.state = self.executor.state

@@ -11,38 +11,45 @@ from papvmm.engine.processor import Processor
 from papvmm.engine.python.on_demand import OnDemand
 from papvmm.isa.state import ArchState
 from papvmm.memory.guest_memory import GuestMemory
-from papvmm.mmu.mmu import Mmu
-from papvmm.mmu.page_tables import PageTables
+from papvmm.mmu.hash_table import HashTable
+from papvmm.mmu.mmu import Mmu, Tables
 
-EngineMaker: TypeAlias = Callable[[GuestMemory, int, Workshop], list[Engine]]
+EngineMaker: TypeAlias = Callable[[GuestMemory, HashTable, int, Workshop], list[Engine]]
 """Makes the engines of so many vcpus of one guest, all registers 0."""
 
 
 def python_engines(
     memory: GuestMemory,
+    hash_table: HashTable,
     count: int,
     workshop: Workshop | None = None,  # noqa: ARG001 - an EngineMaker that needs none
 ) -> list[Engine]:
     """Return engines that run guest code in Python."""
-    python, tables = OnDemand(memory), PageTables(memory)
+    python, tables = OnDemand(memory), Tables(memory, hash_table)
     mmus = [Mmu(ArchState(), tables) for _ in range(count)]
     return [Processor(python.executor(m.state, set(), m), memory, m) for m in mmus]
 
 
-def native_engines(memory: GuestMemory, count: int, workshop: Workshop) -> list[Engine]:
+def native_engines(
+    memory: GuestMemory, hash_table: HashTable, count: int, workshop: Workshop
+) -> list[Engine]:
     """Return engines that run guest code as host code, once there is some."""
-    code, python, tables = NativeCode(memory, workshop), OnDemand(memory), PageTables(memory)
+    code, python = NativeCode(memory, workshop), OnDemand(memory)
+    tables = Tables(memory, hash_table)
     executors = [NativeExecutor(memory, code, python, tables) for _ in range(count)]
     return [Processor(executor, memory, executor.mmu) for executor in executors]
 
 
-def lockstep_engines(memory: GuestMemory, count: int, workshop: Workshop) -> list[Engine]:
+def lockstep_engines(
+    memory: GuestMemory, hash_table: HashTable, count: int, workshop: Workshop
+) -> list[Engine]:
     """Return native engines that a Python engine checks at every step."""
     from papvmm.engine.lockstep import Lockstep, Twin  # noqa: PLC0415 - other guests need neither
 
     twin = Twin(memory)
-    checked = native_engines(memory, count, workshop)
-    return [Lockstep(engine, python_engines(twin.memory, 1)[0], twin) for engine in checked]
+    checked = native_engines(memory, hash_table, count, workshop)
+    followers = (python_engines(twin.memory, hash_table, 1)[0] for _ in checked)
+    return [Lockstep(*pair, twin) for pair in zip(checked, followers, strict=True)]
 
 
 ACCELERATORS: Final[Mapping[str, EngineMaker]] = {

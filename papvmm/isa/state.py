@@ -63,6 +63,7 @@ CELLS: Final = {
             ("darn_seed", 64, 1), ("darn_count", 64, 1),
             *((name.lower(), width, 1) for name, width in STORED.items()),
             ("fpscr", 64, 1), ("vscr", 32, 1), ("vsr", 64, 128),
+            ("slb_esid", 64, 32), ("slb_vsid", 64, 32),
             ("fp_a", 64, 1), ("fp_b", 64, 1), ("fp_c", 64, 1),
             ("cr", 1, 32), ("so", 1, 1), ("ov", 1, 1), ("ov32", 1, 1),
             ("ca", 1, 1), ("ca32", 1, 1), ("reserve_size", 8, 1), ("external", 1, 1),
@@ -120,6 +121,9 @@ LPCR_GTSE: Final = 1 << 10
 """The guest may invalidate translations itself."""
 PROCESS_TABLE: Final = CELLS["process_table"]
 """The second doubleword of the partition's table entry: where the process table is."""
+SLB_ESID: Final = CELLS["slb_esid"]
+SLB_VSID: Final = CELLS["slb_vsid"]
+"""The entries of the segment lookaside buffer: see ``isa/slb.py``."""
 DEC_EXPIRY: Final = CELLS["dec_expiry"]
 """The time base, as the guest reads it, at which its decrementer is 0."""
 TB_OFFSET: Final = CELLS["tb_offset"]

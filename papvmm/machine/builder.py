@@ -15,6 +15,7 @@ from papvmm.machine.engines import make_engines
 from papvmm.machine.guest import Guest
 from papvmm.memory.door import HypervisorDoor
 from papvmm.memory.guest_memory import GuestMemory
+from papvmm.mmu.hash_table import HashTable, table_shift
 from papvmm.papr.device_tree import completed, pseries
 from papvmm.papr.fdt import flatten, unflatten
 from papvmm.papr.hcalls import hypercalls
@@ -39,18 +40,21 @@ def build(config: MachineConfig, tell: Tell | None = None) -> Guest:
     ``tell`` gets a line for people when an engine has something to say.
     """
     memory = GuestMemory(config.memory_size)
+    hash_table = HashTable(table_shift(config.memory_size))
     door = HypervisorDoor(memory, VirtualClock(), Tracer())
     level, model = level_named(config.hv), cpu_model(config.cpu)
     vcpus = [
         Vcpu(vcpu_id, engine, VcpuAreas(vcpu_id, level, config.hv_page, door), model)
-        for vcpu_id, engine in enumerate(engines(config, memory, tell))
+        for vcpu_id, engine in enumerate(engines(config, memory, hash_table, tell))
     ]
-    return Guest(config, door, vcpus, hypercalls(), load_kernel)
+    return Guest(config, door, hash_table, vcpus, hypercalls(), load_kernel)
 
 
-def engines(config: MachineConfig, memory: GuestMemory, tell: Tell | None) -> list[Engine]:
+def engines(
+    config: MachineConfig, memory: GuestMemory, hash_table: HashTable, tell: Tell | None
+) -> list[Engine]:
     """Return the engines of all vcpus."""
-    made = make_engines(config.accel, memory, config.vcpus, tell)
+    made = make_engines(config.accel, memory, hash_table, config.vcpus, tell)
     for vcpu_id, engine in enumerate(made):
         engine.state.write(DARN_SEED, config.seed + vcpu_id)
     return made

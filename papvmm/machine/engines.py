@@ -8,14 +8,22 @@ from papvmm.machine.compiler import CompilerProcess, Tell
 from papvmm.machine.engine_version import engine_version
 from papvmm.machine.shipped import ShippedStore, package_directory
 from papvmm.memory.guest_memory import GuestMemory
+from papvmm.mmu.hash_table import HashTable
 
 
 def make_engines(
-    accel: str, memory: GuestMemory, count: int, tell: Tell | None = None, *, waits: bool = False
+    accel: str,
+    memory: GuestMemory,
+    hash_table: HashTable,
+    count: int,
+    tell: Tell | None = None,
+    *,
+    waits: bool = False,
 ) -> list[Engine]:
     """Return the engines of a guest's vcpus, of the kind that ``-accel`` names.
 
     With ``waits`` the guest waits for its compiler: for tests and measurements.
     """
     store = ShippedStore(DiskStore(cache_directory(), engine_version), package_directory())
-    return ACCELERATORS[accel](memory, count, Workshop(CompilerProcess(tell, waits=waits), store))
+    workshop = Workshop(CompilerProcess(tell, waits=waits), store)
+    return ACCELERATORS[accel](memory, hash_table, count, workshop)

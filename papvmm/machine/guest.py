@@ -39,6 +39,7 @@ from papvmm.machine.outcome import (
 from papvmm.machine.reset import Refusal, unregister_all
 from papvmm.machine.scheduler import Scheduler
 from papvmm.memory.door import HypervisorDoor
+from papvmm.mmu.hash_table import HashTable
 from papvmm.papr.hcall import (
     Cede,
     Continue,
@@ -76,6 +77,7 @@ class Guest:
         self,
         config: MachineConfig,
         door: HypervisorDoor,
+        hash_table: HashTable,
         vcpus: Sequence[Vcpu],
         hypercalls: HypercallTable,
         load: Callable[["Guest", File], LoadedImage],
@@ -83,6 +85,7 @@ class Guest:
         self.config: Final = config
         self.door: Final = door
         self.memory: Final = door.memory
+        self.hash_table: Final = hash_table
         self.clock: Final = door.clock
         self.vcpus: Final = tuple(vcpus)
         self.scheduler: Final = Scheduler(door.clock, config.slice_counts)
@@ -229,6 +232,7 @@ class Guest:
         door.generation += 1
         self.scheduler.clear()
         self.xics.reset()
+        self.hash_table.clear()
         door.tracer.emit(
             MachineReset(door.generation, self.clock.icount, reason, config.areas_on_reset.value)
         )

@@ -1,16 +1,15 @@
-"""What is known of a guest's page tables: translations, until the tables they follow from change.
+"""What is known of a guest's radix trees: translations, until the tables they follow from change.
 
-A processor may keep translations that its tables no longer hold until it is told to forget
-them. papvmm never does: the lines of RAM that translations follow from are marked, and whoever
-writes one has them forgotten. So a guest sees the same in every engine, and after every save
-and restore; reference and change bits are exact, and there is nothing that tlbie could add.
+The lines of RAM that translations follow from are marked, and whoever writes one has them
+forgotten: see ``Space``.
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
 from papvmm.mmu import radix
+from papvmm.mmu.space import LINES, PAGE_SHIFT, PAGES, SPACES, Space
 from papvmm.mmu.translate import Access, no_segment, refused
 
 CODE_TABLE: Final = 64
@@ -22,17 +21,8 @@ That says to engines that a store which begins there may cross into a line that 
 keeps them from treating the page as one whose stores nobody has to notice.
 """
 
-PAGE_SHIFT: Final = PAGE.bit_length() - 1
-LINES: Final = PAGE // CODE_LINE
 ENTRY: Final = 8
 """Bytes of a page table entry."""
-SPACES: Final = 64
-"""Spaces known at a time; when there are more, all go."""
-PAGES: Final = 1 << 16
-"""Pages known in a space at a time."""
-
-Writable: TypeAlias = tuple[memoryview, memoryview]
-"""A page of RAM, and its marks."""
 
 
 class SpaceKey(NamedTuple):
@@ -46,46 +36,27 @@ class SpaceKey(NamedTuple):
     fetches: int
 
 
-class Space:
-    """The pages that are known in one context of a vcpu, by page number of the address.
+class RadixSpace(Space):
+    """The pages that are known in one context, which other vcpus of the guest may be in, too."""
 
-    ``reads`` are what loads may access, or fetches in a space for these.
-    """
-
-    def __init__(self, key: SpaceKey) -> None:
+    def __init__(self, tables: "PageTables", key: SpaceKey) -> None:
+        super().__init__(tables.memory, is_for_fetches=bool(key.fetches))
+        self._tables: Final = tables
         self.key: Final = key
-        self.reads: Final[dict[int, memoryview]] = {}
-        self.writes: Final[dict[int, Writable]] = {}
-        self.real: Final[dict[int, int]] = {}
-        """Real addresses of the pages."""
-        self.generation = 0
-        """Changes whenever a page is forgotten."""
 
-    def forget(self, number: int) -> None:
-        """Forget a page."""
-        self.reads.pop(number, None)
-        self.writes.pop(number, None)
-        self.real.pop(number, None)
-        self.generation += 1
-
-    def forget_all(self) -> None:
-        """Forget all pages."""
-        self.reads.clear()
-        self.writes.clear()
-        self.real.clear()
-        self.generation += 1
+    def _find(self, ea: int, access: Access) -> int:
+        return self._tables.find(self, ea, access)
 
 
 class PageTables:
     """The translations of one guest, which its vcpus share."""
 
     def __init__(self, memory: GuestMemory) -> None:
-        self._memory: Final = memory
-        self._marks: Final = memoryview(memory.code)
-        self._spaces: Final[dict[tuple[int, ...], Space]] = {}
+        self.memory: Final = memory
+        self._spaces: Final[dict[tuple[int, ...], RadixSpace]] = {}
         self._directories: Final[dict[tuple[int, int, int], radix.Directory]] = {}
         """The last directories of walks, by process table, PID and what they cover."""
-        self._leaves: Final[dict[int, set[tuple[Space, int]]]] = {}
+        self._leaves: Final[dict[int, set[tuple[RadixSpace, int]]]] = {}
         """The pages that follow from the leaf at an address."""
         self._above: Final[set[int]] = set()
         """Where the entries are that all else follows from."""
@@ -100,29 +71,22 @@ class PageTables:
         """Called when pages, whose stores went unnoticed before, were marked."""
         memory.on_code_write(self._wrote)
 
-    def space(self, *key: int) -> Space:
+    def space(self, *key: int) -> RadixSpace:
         """Return what is known in a context, by the fields of ``SpaceKey``."""
         space = self._spaces.get(key)
         if space is None:
             if len(self._spaces) == SPACES:
                 self._forget_all()
                 self._spaces.clear()
-            space = self._spaces[key] = Space(SpaceKey(*key))
+            space = self._spaces[key] = RadixSpace(self, SpaceKey(*key))
         return space
 
-    def translate(self, space: Space, ea: int, access: Access) -> int:
-        """Return the real address of the byte at ``ea``; raises ``StorageInterrupt``.
-
-        The page is known afterwards, if it is in RAM.
-        """
-        number = ea >> PAGE_SHIFT
-        known = space.writes if access is Access.STORE else space.reads
-        if number in known:
-            return space.real[number] | ea & PAGE - 1
+    def find(self, space: RadixSpace, ea: int, access: Access) -> int:
+        """Do what ``Space.translate`` does for a page that is not known."""
         leaf = self._walk(space.key, ea, access)
         ra = leaf.real(ea)
-        if self._memory.holds(ra & -PAGE, PAGE):
-            self._learn(space, number, leaf, ra & -PAGE)
+        if self.memory.holds(ra & -PAGE, PAGE):
+            self._learn(space, ea >> PAGE_SHIFT, leaf, ra & -PAGE)
         return ra
 
     def _walk(self, key: SpaceKey, ea: int, access: Access) -> radix.Leaf:
@@ -135,15 +99,15 @@ class PageTables:
         causes = _refusal(key, leaf, access)
         if causes:
             raise refused(ea, access, causes)
-        return radix.record(self._memory, leaf, access)
+        return radix.record(self.memory, leaf, access)
 
     def _leaf(self, key: SpaceKey, ea: int) -> radix.Leaf:
         """Find a leaf, from the directory on that walks near there came to before."""
         where = (key.process_table, key.pid, ea >> radix.DIRECTORY_SHIFT)
         directory = self._directories.get(where)
         if directory is not None:
-            return radix.look_into(self._memory, directory, ea, is_last=True)
-        leaf = radix.find(self._memory, key.process_table, key.pid, ea)
+            return radix.look_into(self.memory, directory, ea, is_last=True)
+        leaf = radix.find(self.memory, key.process_table, key.pid, ea)
         if leaf.shift < radix.DIRECTORY_SHIFT:
             if len(self._directories) == PAGES:
                 self._forget_all()
@@ -151,18 +115,18 @@ class PageTables:
         self._watch_above(leaf.directory)
         return leaf
 
-    def _learn(self, space: Space, number: int, leaf: radix.Leaf, page: int) -> None:
+    def _learn(self, space: RadixSpace, number: int, leaf: radix.Leaf, page: int) -> None:
         """Remember where a page is, and what the leaf allows there without further ado."""
         if len(space.real) == PAGES:
             self._forget_all()
-        view = self._memory.ram[page : page + PAGE]
-        space.real[number] = page
-        if not _refusal(space.key, leaf, Access.FETCH if space.key.fetches else Access.LOAD):
-            space.reads[number] = view
-        changed = leaf.entry & radix.CHANGED
-        if changed and not space.key.fetches and not _refusal(space.key, leaf, Access.STORE):
-            first = page // CODE_LINE
-            space.writes[number] = (view, self._marks[first : first + LINES])
+        read = Access.FETCH if space.is_for_fetches else Access.LOAD
+        is_changed = bool(leaf.entry & radix.CHANGED)
+        space.learn(
+            number,
+            page,
+            is_readable=not _refusal(space.key, leaf, read),
+            is_writable=is_changed and not _refusal(space.key, leaf, Access.STORE),
+        )
         self._leaves.setdefault(leaf.gpa, set()).add((space, number))
         self._watch(leaf.gpa)
         self._watch_above(leaf.directory)
@@ -182,14 +146,14 @@ class PageTables:
         entries = self._on_line.get(line)
         if entries is None:
             entries = self._on_line[line] = set()
-            code, first = self._memory.code, line - line % LINES
+            code, first = self.memory.code, line - line % LINES
             if not code[first] & CODE_TABLE_NEAR:
                 self._mark_page(first)
             code[line] |= CODE_TABLE
         entries.add(gpa)
 
     def _mark_page(self, first: int) -> None:
-        code = self._memory.code
+        code = self.memory.code
         for line in range(max(first - 1, 0), min(first + LINES, len(code))):
             code[line] |= CODE_TABLE_NEAR
         for listener in self.on_mark:
@@ -247,7 +211,7 @@ class PageTables:
 
     def _unmark(self, line: int) -> None:
         del self._on_line[line]
-        self._memory.code[line] &= ~CODE_TABLE
+        self.memory.code[line] &= ~CODE_TABLE
 
 
 def _refusal(key: SpaceKey, leaf: radix.Leaf, access: Access) -> int:

@@ -13,7 +13,7 @@ NO_TRANSLATION: Final = 0x4000_0000
 NO_EXECUTE: Final = 0x1000_0000
 """SRR1 bit 35: the page is not to be executed, or guarded."""
 PROTECTED: Final = 0x0800_0000
-"""DSISR bit 36: the page table entry does not allow the access."""
+"""DSISR bit 36: the page table entry does not allow the access; of SRR1 with hashed tables."""
 KEY_PROTECTED: Final = 0x0020_0000
 """DSISR and SRR1 bit 42: AMR or IAMR do not allow the access."""
 BAD_TREE: Final = 0x0008_0000

@@ -10,9 +10,12 @@ from papvmm.boot.image import Places
 from papvmm.clock import TIMEBASE_HZ
 from papvmm.devices.nvram import NVRAM_SIZE, NVRAM_UNIT
 from papvmm.devices.vty import VTY_INTERRUPT, VTY_UNIT
+from papvmm.isa import slb
 from papvmm.isa.processors import DEFAULT_MODEL, CpuModel
 from papvmm.isa.state import LARGE_DECREMENTER
 from papvmm.isa.versions import Isa
+from papvmm.mmu.hash_table import table_shift
+from papvmm.mmu.hashed import SIZES
 from papvmm.papr.affinity import MEMORY_DOMAINS, REFERENCE_POINTS, domains
 from papvmm.papr.fdt import DeviceTree, Node, cells, cells64, strings
 from papvmm.papr.rtas import RTAS_CALLS
@@ -26,8 +29,8 @@ EDGE: Final = 0
 """The second cell of an interrupt that is triggered by an edge."""
 
 HYPERTAS_FUNCTIONS: Final = (
-    "hcall-term", "hcall-interrupt", "hcall-splpar", "hcall-set-mode", "hcall-sprg0", "hcall-copy",
-    "hcall-random", "hcall-vphn",
+    "hcall-pft", "hcall-term", "hcall-interrupt", "hcall-splpar", "hcall-bulk", "hcall-set-mode",
+    "hcall-sprg0", "hcall-copy", "hcall-random", "hcall-vphn",
 )  # fmt: skip
 """Names PAPR gives to the sets of hypercalls in ``papr/hcalls``."""
 
@@ -46,6 +49,7 @@ class Feature(NamedTuple):
 PA_FEATURES: Final = {
     "memory management unit": Feature(0, 0),
     "floating-point unit": Feature(0, 1),
+    "segment lookaside buffer": Feature(0, 2),
     "run latch": Feature(0, 3),
     "no-execute pages": Feature(0, 6),
     "cache-inhibited large pages": Feature(1, 2),
@@ -61,9 +65,17 @@ VECTOR_5: Final = {
     "radix trees": Feature(24, 1, Isa.V3_0),
     "guest translation shootdown": Feature(26, 1, Isa.V3_0),
 }
-"""Options that client and platform have agreed on (ibm,architecture-vec-5); byte 0 is a length."""
+"""Options that client and platform have agreed on (ibm,architecture-vec-5); byte 0 is a length.
+
+Linux asks its firmware for hashed page tables if its arguments say so. Here there is no firmware
+to ask, so that the platform looks at them: see ``disables_radix``.
+"""
+DISABLE_RADIX: Final = "disable_radix"
+NO: Final = ("=0", "=n", "=N", "=off", "=no")
 
 _VECTOR_5_BYTES: Final = 27
+NO_SIZE: Final = (0xFFFF_FFFF, 0xFFFF_FFFF)
+"""Sizes of segments there could be, too: of 2 to the power of 32 and more."""
 RADIX_PAGES: Final = ((0, 12), (5, 16), (1, 21), (2, 30))
 """AP encodings of the page sizes of radix trees, with the number of address bits of each."""
 
@@ -94,7 +106,7 @@ def pseries(
             Node(
                 "cpus",
                 {"#address-cells": cells(1), "#size-cells": cells(0)},
-                [_cpu(vcpu_id, model) for vcpu_id in vcpu_ids],
+                [_cpu(vcpu_id, model, memory_size) for vcpu_id in vcpu_ids],
             ),
             _memory(memory_size),
             _vdevice(),
@@ -126,14 +138,20 @@ def _child(root: Node, name: str) -> Node:
     return found
 
 
+def disables_radix(bootargs: str) -> bool:
+    """Tell whether these arguments have Linux ask for hashed page tables, as it reads them."""
+    words = [word for word in bootargs.split() if word.startswith(DISABLE_RADIX)]
+    return bool(words) and words[0].removeprefix(DISABLE_RADIX) not in NO
+
+
 def _chosen(bootargs: str, places: Places, isa: Isa) -> Node:
+    options = _bits(VECTOR_5, _VECTOR_5_BYTES, Isa.V2_07 if disables_radix(bootargs) else isa)
     console = strings(f"/vdevice/vty@{VTY_UNIT:x}")
     properties = {
         "bootargs": strings(bootargs),
         "stdout-path": console,
         "linux,stdout-path": console,
-        "ibm,architecture-vec-5": bytes((_VECTOR_5_BYTES - 2,))
-        + _bits(VECTOR_5, _VECTOR_5_BYTES, isa)[1:],
+        "ibm,architecture-vec-5": bytes((_VECTOR_5_BYTES - 2,)) + options[1:],
     }
     return Node("chosen", properties | _initrd(places))
 
@@ -185,7 +203,7 @@ def _rtas(places: Places) -> Node:
     return Node("rtas", properties | tokens)
 
 
-def _cpu(vcpu_id: int, model: CpuModel) -> Node:
+def _cpu(vcpu_id: int, model: CpuModel, memory_size: int) -> Node:
     size = _PA_FEATURES_BYTES[model.isa]
     return Node(
         f"PowerPC,{model.family}@{vcpu_id:x}",
@@ -211,8 +229,24 @@ def _cpu(vcpu_id: int, model: CpuModel) -> Node:
             "ibm,vmx": cells(2),
             "64-bit": b"",
         }
+        | _hashed(memory_size)
         | _extras(model),
     )
+
+
+def _hashed(memory_size: int) -> dict[str, bytes]:
+    """Return what a processor's translation by hashed page tables is like."""
+    pages: list[int] = []
+    for base, size in SIZES.items():
+        encodings = (number for pair in size.pages.items() for number in pair)
+        pages += [base, size.encoding, len(size.pages), *encodings]
+    return {
+        "ibm,pft-size": cells(0, table_shift(memory_size)),
+        "ibm,slb-size": cells(slb.ENTRIES),
+        "slb-size": cells(slb.ENTRIES),
+        "ibm,segment-page-sizes": cells(*pages),
+        "ibm,processor-segment-sizes": cells(slb.SHIFT_256M, slb.SHIFT_1T, *NO_SIZE),
+    }
 
 
 def _extras(model: CpuModel) -> dict[str, bytes]:

@@ -7,8 +7,8 @@ from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.msr import MSR_PR
 from papvmm.isa.state import AMR, IAMR, LPCR, LPCR_HR, MSR, PID, PROCESS_TABLE, ArchState
 from papvmm.memory.guest_memory import GuestMemory
-from papvmm.mmu.mmu import Mmu
-from papvmm.mmu.page_tables import PageTables
+from papvmm.mmu.hash_table import HashTable
+from papvmm.mmu.mmu import Mmu, Tables
 from papvmm.mmu.translate import Access, StorageInterrupt
 from tests import naive_radix
 from tests.page_tables import Tree
@@ -54,7 +54,7 @@ def test_translation_is_what_the_tables_say_at_every_access(steps):
     state = ArchState()
     state.write(LPCR, LPCR_HR)
     state.write(PROCESS_TABLE, trees[0].process_table)
-    mmu = Mmu(state, PageTables(memory))
+    mmu = Mmu(state, Tables(memory, HashTable()))
     entries = [trees[0].process_entry, trees[1].process_entry]
     for step in steps:
         match step:

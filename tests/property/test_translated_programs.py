@@ -9,8 +9,8 @@ from papvmm.engine.exits import BudgetSpent, Crash, NotBuilt
 from papvmm.engine.processor import Processor
 from papvmm.isa.encode import assemble
 from papvmm.isa.state import LPCR, LPCR_AIL, NOW, PID
-from papvmm.mmu.mmu import Mmu
-from papvmm.mmu.page_tables import PageTables
+from papvmm.mmu.hash_table import HashTable
+from papvmm.mmu.mmu import Mmu, Tables
 from tests.fakes import EverythingIsOdd
 from tests.page_tables import ALL, EXECUTE, PRIVILEGED, READ, TABLES, room, switch_on
 from tests.programs import NATIVE, NEVER, REGIONS, Program
@@ -66,7 +66,7 @@ def play(run, state, budgets):
 )
 def test_engines_translate_as_the_stepper_does(number):
     careful = stage(number, NEVER)
-    mmu = Mmu(careful.state, PageTables(careful.memory))
+    mmu = Mmu(careful.state, Tables(careful.memory, HashTable()))
     stepper = Processor(EverythingIsOdd(careful.state), careful.memory, mmu)
     stops = play(stepper.run, careful.state, repeat(TOTAL))
 

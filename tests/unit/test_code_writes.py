@@ -10,6 +10,7 @@ from papvmm.isa.encode import assemble
 from papvmm.isa.msr import MSR_SF
 from papvmm.isa.state import CIA, GPR, MSR
 from papvmm.memory.guest_memory import CODE_LINE
+from papvmm.mmu.hash_table import HashTable
 from tests.programs import CODE, NATIVE, NEVER, REGIONS, Program, image
 
 ADD_16 = assemble("addi 3,3,16")
@@ -60,7 +61,7 @@ def test_what_the_debugger_writes_is_executed(hot):
 
 def test_what_one_vcpu_writes_another_executes():
     program = Program("addi 3,3,1; b -4")
-    first, second = python_engines(program.memory, 2)
+    first, second = python_engines(program.memory, HashTable(), 2)
     program.memory.write(0x2000, image("stw 5,0(4); b 0"))
     for engine, cia in ((first, CODE), (second, 0x2000)):
         engine.state.write(MSR, MSR_SF)

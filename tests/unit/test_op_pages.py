@@ -14,6 +14,7 @@ from papvmm.machine.code_store import DiskStore, cache_directory
 from papvmm.machine.compiler import CompilerProcess
 from papvmm.machine.engine_version import engine_version
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
+from papvmm.mmu.hash_table import HashTable
 from tests.programs import CODE, NATIVE, NEVER, RAM, REGIONS, Program, image
 
 HOPS = 6
@@ -75,7 +76,7 @@ def two_vcpus():
     workshop = Workshop(
         CompilerProcess(None, waits=True), DiskStore(cache_directory(), engine_version)
     )
-    engines = native_engines(memory, 2, workshop)
+    engines = native_engines(memory, HashTable(), 2, workshop)
     for engine in engines:
         engine.state.write(MSR, MSR_SF | MSR_ME)
         engine.state.write(CIA, CODE)

@@ -6,8 +6,8 @@ from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_PR
 from papvmm.isa.state import AMR, IAMR, LPCR, LPCR_HR, LPCR_UPRT, MSR, PID, PROCESS_TABLE, ArchState
 from papvmm.memory.guest_memory import GuestMemory
-from papvmm.mmu.mmu import Mmu
-from papvmm.mmu.page_tables import PageTables
+from papvmm.mmu.hash_table import HashTable
+from papvmm.mmu.mmu import Mmu, Tables
 from papvmm.mmu.translate import Access, StorageInterrupt
 from tests.page_tables import EXECUTE, PRIVILEGED, READ, READ_WRITE, TREE, Tree
 
@@ -29,7 +29,7 @@ class Translated:
         self.state.write(PROCESS_TABLE, self.tree.process_table)
         self.state.write(MSR, MSR_IR | MSR_DR)
         self.state.write(PID, pid)
-        self.mmu = Mmu(self.state, PageTables(self.memory))
+        self.mmu = Mmu(self.state, Tables(self.memory, HashTable()))
         self.map = self.tree.map
 
     def real(self, ea, access=LOAD):
@@ -228,9 +228,10 @@ def test_tables_outside_ram_are_an_interrupt():
     assert vcpu.causes(0x2000, FETCH) == 0x0002_0000
 
 
-def test_without_a_process_table_nothing_is_found():
+def test_without_a_process_table_trees_are_not_looked_at():
     vcpu = Translated()
     vcpu.map(0x2000, 0x5000, K4, ALL)
     vcpu.state.write(LPCR, 0)
 
-    assert vcpu.causes(0x2000) == 0x4000_0000
+    assert vcpu.interrupt(0x2000) == (Interrupt.DATA_SEGMENT, None)
+    assert vcpu.interrupt(0x2000, FETCH)[0] is Interrupt.INSTRUCTION_SEGMENT

@@ -9,6 +9,7 @@ from papvmm.isa.msr import MSR_LE, MSR_ME, MSR_SF
 from papvmm.isa.state import MSR
 from papvmm.machine.engines import make_engines
 from papvmm.memory.guest_memory import GuestMemory
+from papvmm.mmu.hash_table import HashTable
 
 DATA_BESIDE_CODE: Final = """
         li r4,{data}
@@ -58,7 +59,7 @@ def mips(name: str, accel: str = "python", budget: int = 2_000_000) -> float:
     memory = GuestMemory(1 << 16)
     words = assemble_program(LOOPS[name])
     memory.write(0, b"".join(word.to_bytes(4, "little") for word in words))
-    (engine,) = make_engines(accel, memory, 1, waits=True)
+    (engine,) = make_engines(accel, memory, HashTable(), 1, waits=True)
     engine.state.write(MSR, MSR_SF | MSR_ME | MSR_LE)
     engine.run(budget // 10)
     before = time.process_time()

@@ -30,6 +30,7 @@ from papvmm.isa.softfloat.record import settle
 from papvmm.isa.state import CELLS, ArchState
 from papvmm.machine.engines import make_engines
 from papvmm.memory.guest_memory import GuestMemory, OutOfRange
+from papvmm.mmu.hash_table import HashTable
 
 RAM = 512 << 20
 MSR_USER = MSR_SF | MSR_PR | MSR_ME | MSR_FP | MSR_VEC | MSR_VSX
@@ -147,7 +148,7 @@ class Checker:
 
     def __init__(self, accel: str) -> None:
         self.memory = GuestMemory(RAM)
-        self.engine: Engine = make_engines(accel, self.memory, 1, waits=True)[0]
+        self.engine: Engine = make_engines(accel, self.memory, HashTable(), 1, waits=True)[0]
         self.engine.breakpoints.update(Interrupt)
         self._count = 0
 

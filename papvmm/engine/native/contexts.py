@@ -1,32 +1,31 @@
 """Translation for native code: which TLBs it uses in which context, and what is put into them.
 
 Native code looks an address up and stops if it misses; what the guest's tables say is found out
-here. A TLB holds what ``PageTables`` knows, so it is forgotten together with that.
+here. A TLB holds what a ``Space`` knows, so it is forgotten together with that.
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from papvmm.engine.native import layout
 from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE, MSR_PR
-from papvmm.isa.state import AMR, IAMR, LPCR, LPCR_HR, MSR, NOW, PID, PROCESS_TABLE
+from papvmm.isa.state import LPCR, LPCR_HR, MSR, NOW
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
-from papvmm.mmu.mmu import Mmu
-from papvmm.mmu.page_tables import PAGE_SHIFT, Space
+from papvmm.mmu.mmu import Meaning, Mmu
+from papvmm.mmu.space import PAGE_SHIFT, Space
 from papvmm.mmu.translate import REAL_MODE_BITS, Access, StorageInterrupt
 
 NOBODY: Final = (1 << 64) - 1
 _NOW: Final = NOW.place
-_MSR, _LPCR, _PID, _AMR, _IAMR, _PROCESS_TABLE = (
-    cell.place for cell in (MSR, LPCR, PID, AMR, IAMR, PROCESS_TABLE)
-)
+_MSR, _LPCR = MSR.place, LPCR.place
 _MODE, _FETCH_KEY, _DATA_TLB, _SEEN = (
     field // 8 for field in (layout.MODE, layout.FETCH_KEY, layout.DATA_TLB, layout.SEEN)
 )
 _USER, _KERNEL = 1, 2
 """Data TLBs after that of real mode: problem state's, and the first of privileged state's."""
 _MARKS: Final = PAGE // CODE_LINE
-_CONTEXT: Final = MSR_IR | MSR_DR | MSR_PR | MSR_LE
+_TRANSLATING: Final = MSR_IR | MSR_DR
+_CONTEXT: Final = _TRANSLATING | MSR_PR | MSR_LE
 _ROWS: Final = {
     msr: (layout.CONTEXTS + layout.context_of(msr) * layout.CONTEXT_SIZE) // 8
     for order in (0, MSR_LE)
@@ -34,20 +33,6 @@ _ROWS: Final = {
     for msr in (problem, problem | MSR_IR, problem | MSR_DR, problem | MSR_IR | MSR_DR)
 }
 """Where the row of each context is."""
-
-
-class Meaning(NamedTuple):
-    """The registers that translations depend on, besides the MSR."""
-
-    process_table: int
-    pid: int
-    amr: int
-    iamr: int
-    is_possible: bool
-    """Native code may translate: there are tables, and there is no breakpoint."""
-
-
-NO_MEANING: Final = Meaning(0, 0, 0, 0, is_possible=False)
 
 
 class Contexts:
@@ -69,7 +54,10 @@ class Contexts:
         self._memory: Final = memory
         self._mmu: Final = mmu
         self._op_page: Final = op_page
-        self._meaning = NO_MEANING
+        self._meaning: Meaning | None = None
+        """What translations follow from; None while native code may not translate."""
+        self._tables: tuple[int, ...] = ()
+        """The tables that what is in the TLBs follows from."""
         self._released = -1
         """The count at the latest store that a line was released for."""
         for order in (0, MSR_LE):
@@ -78,13 +66,17 @@ class Contexts:
                 for kind in (MSR_IR, MSR_DR, MSR_IR | MSR_DR):
                     self._forbid(order | problem | kind)
         if mmu is not None:
-            mmu.tables.on_forget.append(self._forget)
+            mmu.on_forget(self._forget)
 
     def enter(self, *, is_possible: bool) -> bool:
-        """Use the context that the registers ask for; False if native code can't run in it."""
+        """Use the context that the registers ask for; False if native code can't run in it.
+
+        It may translate only where that ``is_possible``: where there is no breakpoint, say.
+        """
         q = self._q
-        if self._mmu is not None and (q[_LPCR] & LPCR_HR or self._meaning.is_possible):
-            self._look_again(is_possible=is_possible and bool(q[_LPCR] & LPCR_HR))
+        mmu = self._mmu
+        if mmu is not None and (self._meaning or q[_LPCR] & LPCR_HR or q[_MSR] & _TRANSLATING):
+            self._look_again(mmu.meaning() if is_possible else None)
         row = _ROWS[q[_MSR] & _CONTEXT]
         mode = q[row]
         if mode == NOBODY:
@@ -94,18 +86,16 @@ class Contexts:
         q[_DATA_TLB] = q[row + 2]
         return True
 
-    def _look_again(self, *, is_possible: bool) -> None:
-        q = self._q
-        now = Meaning(q[_PROCESS_TABLE], q[_PID], q[_AMR] >> 62, q[_IAMR] >> 62 & 1, is_possible)
-        before = self._meaning
-        if now == before:
+    def _look_again(self, now: Meaning | None) -> None:
+        if now == self._meaning:
             return
         self._meaning = now
-        if (now.process_table, now.pid) != (before.process_table, before.pid):
-            q[_SEEN] = 0
+        if now and now.tables != self._tables:
+            self._tables = now.tables
+            self._q[_SEEN] = 0
         for order in (0, MSR_LE):
             for kind in (MSR_IR, MSR_DR, MSR_IR | MSR_DR):
-                if is_possible:
+                if now:
                     self._set_row(order | kind, now.iamr, _KERNEL + now.amr)
                     self._set_row(order | kind | MSR_PR, 0, _USER)
                 else:
@@ -181,16 +171,15 @@ class Contexts:
         if self._mmu is None or now == self._released:
             return False
         self._released = now
-        return self._mmu.tables.release(ra)
+        return self._mmu.tables.radix.release(ra)
 
     def _find(self, ea: int, access: Access) -> Space | None:
         """Return a space that knows a page, for this kind of access; None if there is none."""
         mmu = self._mmu
         assert mmu is not None
         space = mmu.space(fetches=access is Access.FETCH)
-        assert space is not None
         try:
-            mmu.tables.translate(space, ea, access)
+            space.translate(ea, access)
         except StorageInterrupt:
             return None
         known = space.writes if access is Access.STORE else space.reads
@@ -199,7 +188,7 @@ class Contexts:
     def _forget(self, space: Space | None, number: int) -> None:
         """Forget what a page led to; without a space, all pages."""
         q = self._q
-        if space is None or space.key.fetches:
+        if space is None or space.is_for_fetches:
             q[_SEEN] = 0
             return
         for tlb in range(_USER, layout.TLBS_FOR_DATA):

@@ -14,8 +14,7 @@ from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_EE, MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, STATE_SIZE, ArchState
 from papvmm.memory.guest_memory import GuestMemory
-from papvmm.mmu.mmu import Mmu
-from papvmm.mmu.page_tables import PageTables
+from papvmm.mmu.mmu import Mmu, Tables
 
 if TYPE_CHECKING:
     from papvmm.engine.python.executor import PythonExecutor
@@ -59,7 +58,7 @@ class NativeExecutor:
         memory: GuestMemory,
         code: NativeCode,
         python: OnDemand,
-        tables: PageTables | None = None,
+        tables: Tables | None = None,
     ) -> None:
         self._code: Final = code
         self._vcpu: Final = private(layout.VCPU_SIZE)
@@ -85,7 +84,7 @@ class NativeExecutor:
             self._q[field // 8] = value
         self._contexts: Final = Contexts(self._q, self._cpu, memory, self.mmu, code.op_page)
         if tables is not None:
-            tables.on_mark.append(code.announce)
+            tables.radix.on_mark.append(code.announce)
         code.on_interpreter.append(self._use)
         if code.interpretation is not None:
             self._use(code.interpretation)

@@ -7,7 +7,8 @@ from papvmm.engine.native import layout
 from papvmm.engine.native.decoding import LINE_SHIFT, NOBODY
 from papvmm.engine.native.lower import FILLER, LlvmText
 from papvmm.memory.guest_memory import PAGE
-from papvmm.mmu.page_tables import CODE_TABLE, PAGE_SHIFT
+from papvmm.mmu.page_tables import CODE_TABLE
+from papvmm.mmu.space import PAGE_SHIFT
 from papvmm.mmu.translate import REAL_MODE_BITS
 
 ELSEWHERE: Final = DERIVED & ~CODE_NATIVE

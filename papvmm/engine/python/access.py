@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from papvmm.bits import mask, ones, permute
 from papvmm.isa import hostfloat
 from papvmm.isa.ir import PURE, lanes
-from papvmm.mmu.page_tables import Writable
+from papvmm.mmu.space import Writable
 from papvmm.mmu.translate import misaligned
 
 OUT_OF_RANGE: Final = (struct.error, IndexError, KeyError, OverflowError)

@@ -12,7 +12,7 @@ from papvmm.isa.msr import MSR_DR, MSR_IR
 from papvmm.isa.state import CIA, MSR, NOW, ArchState
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.mmu import Mmu
-from papvmm.mmu.page_tables import Space
+from papvmm.mmu.space import Space
 
 _CIA: Final = CIA.offset // 8
 _NOW: Final = NOW.offset // 8
@@ -79,8 +79,7 @@ class PythonExecutor:
         """Return what is known of code and of data; None if only the stepper can translate."""
         if self._mmu is None or msr & TRANSLATING != TRANSLATING:
             return None
-        code, data = self._mmu.space(fetches=True), self._mmu.space(fetches=False)
-        return None if code is None or data is None else (code, data)
+        return self._mmu.space(fetches=True), self._mmu.space(fetches=False)
 
     def _mode(self, key: int, code: Space | None) -> Mode:
         mode = self._modes.get((key, code))

@@ -33,7 +33,7 @@ from papvmm.isa.ir import (
 from papvmm.isa.operands import Register
 from papvmm.isa.state import Cell
 from papvmm.memory.guest_memory import CODE_LINE, PAGE
-from papvmm.mmu.page_tables import PAGE_SHIFT
+from papvmm.mmu.space import PAGE_SHIFT
 
 LINE_SHIFT: Final = CODE_LINE.bit_length() - 1
 

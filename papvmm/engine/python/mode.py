@@ -13,7 +13,7 @@ from papvmm.isa.decode import Decoded, decode
 from papvmm.isa.ir import Template
 from papvmm.isa.msr import MSR_IR, MSR_LE, MSR_PR, MSR_SF
 from papvmm.memory.guest_memory import PAGE, GuestMemory
-from papvmm.mmu.page_tables import PAGE_SHIFT, Space
+from papvmm.mmu.space import PAGE_SHIFT, Space
 
 MODE_BITS: Final = MSR_SF | MSR_LE | MSR_PR | MSR_IR
 """What of the MSR the meaning of code depends on; MSR[DR] is as MSR[IR] here."""

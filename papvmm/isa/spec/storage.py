@@ -74,11 +74,6 @@ def dcbz(cpu: Trace) -> None:
         cpu.store(block + offset, cpu.const(0, 128))
 
 
-_nothing("slbie RB", x_form(31, 434), "SLB Invalidate Entry.", Privilege.SUPERVISOR)
-_nothing("slbia IH", x_form(31, 498), "SLB Invalidate All.", Privilege.SUPERVISOR)
-"""There is no way to put an entry into the SLB yet, so that there is none to invalidate."""
-
-
 def _unless_hypervisors(cpu: Trace) -> None:
     """Stop unless LPCR[GTSE] lets the guest invalidate translations everywhere."""
     cpu.exit_if((cpu[LPCR] & LPCR_GTSE).eq(0), Exit.PRIVILEGED)
@@ -113,22 +108,10 @@ def tlbsync(cpu: Trace) -> None:
 
 
 for _row in (
-    ("slbieg RS,RB", 466, "SLB Invalidate Entry Global."),
-    ("slbmte RS,RB", 402, "SLB Move To Entry."),
-    ("slbmfev RT,RB", 851, "SLB Move From Entry VSID."),
-    ("slbmfee RT,RB", 915, "SLB Move From Entry ESID."),
-    ("slbsync", 338, "SLB Synchronize."),
     ("msgsndp RB", 142, "Message Send Privileged."),
     ("msgclrp RB", 174, "Message Clear Privileged."),
 ):
     section.define_refused(_row[0], x_form(31, _row[1]), _row[2], privilege=Privilege.SUPERVISOR)
-section.define_refused(
-    "slbfee. RT,RB",
-    x_form(31, 979).dotted,
-    "SLB Find Entry ESID.",
-    privilege=Privilege.SUPERVISOR,
-)
-
 # The segment registers of 32-bit processors are gone, but moving them is privileged still.
 for _syntax, _xo in (
     ("mtsrd SR,RS", 82), ("mtsrdin RS,RB", 114), ("mtsr SR,RS", 210), ("mtsrin RS,RB", 242),

@@ -34,7 +34,8 @@ def h_register_proc_tbl(context: HcallContext, args: HcallArgs) -> HcallResult:
     """Register, keep or drop the process table, and choose how every vcpu translates.
 
     Arguments: flags, real address, page size encoding, log of the size in bytes minus 12.
-    Process tables are for radix trees; segment tables are not built. Processors before POWER9
+    Process tables are for radix trees, and there is no hashed page table beside them; segment
+    tables are not built. Processors before POWER9
     have neither.
     """
     if not context.caller.model.has_radix_trees:
@@ -54,6 +55,8 @@ def h_register_proc_tbl(context: HcallContext, args: HcallArgs) -> HcallResult:
         table = 0
     elif radix != bool(lpcr & LPCR_HR):
         return PARAMETER
+    if radix:
+        context.hash_table.clear()
     chosen = (LPCR_UPRT | LPCR_HR if radix else 0) | (LPCR_GTSE if flags & GTSE else 0)
     for vcpu in context.vcpus:
         others = vcpu.state.read(LPCR) & ~(LPCR_UPRT | LPCR_HR | LPCR_GTSE)
