@@ -38,6 +38,13 @@ def shift(vsid: int) -> int:
     return SHIFT_1T if vsid & SIZE else SHIFT_256M
 
 
+def enter(state: ArchState, rb: int, rs: int) -> None:
+    """Set an entry as slbmte does."""
+    index = (rb & INDEX) % ENTRIES
+    state.write(SLB_ESID, rb & (ESID | VALID), index)
+    state.write(SLB_VSID, rs & KEPT, index)
+
+
 def find(state: ArchState, ea: int) -> int | None:
     """Return the number of the first valid entry that translates an address, or None."""
     for index in range(ENTRIES):

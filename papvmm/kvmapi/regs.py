@@ -6,6 +6,7 @@ Layouts: ``arch/powerpc/include/uapi/asm/kvm.h``; behaviour: HV KVM, ``book3s_hv
 import errno
 from typing import Final, NamedTuple
 
+from papvmm.isa import slb
 from papvmm.isa.msr import MSR_HV, MSR_ME
 from papvmm.isa.state import (
     CIA,
@@ -15,6 +16,8 @@ from papvmm.isa.state import (
     MSR,
     PID,
     PVR,
+    SLB_ESID,
+    SLB_VSID,
     SPRG0,
     SPRG1,
     SPRG2,
@@ -37,9 +40,13 @@ NAMES: Final = (
 
 
 class Sregs(NamedTuple):
-    """What is in force of ``struct kvm_sregs``: with radix translation, the processor's version."""
+    """What is in force of ``struct kvm_sregs``: the processor's version, and valid SLB entries.
+
+    An entry is slbe, RB of slbmte with its number, and slbv, RS.
+    """
 
     pvr: int
+    slb: tuple[tuple[int, int], ...] = ()
 
 
 def get_regs(vcpu: Vcpu) -> tuple[int, ...]:
@@ -79,11 +86,20 @@ def set_regs(vcpu: Vcpu, regs: tuple[int, ...]) -> None:
 
 def get_sregs(vcpu: Vcpu) -> Sregs:
     """Return what the special registers are."""
-    return Sregs(vcpu.state.read(PVR))
+    state = vcpu.state
+    esids = ((index, state.read(SLB_ESID, index)) for index in range(slb.ENTRIES))
+    entries = ((e | n, state.read(SLB_VSID, n)) for n, e in esids if e & slb.VALID)
+    return Sregs(state.read(PVR), tuple(entries))
 
 
 def set_sregs(vcpu: Vcpu, sregs: Sregs) -> None:
-    """Accept the special registers; EINVAL for another processor than the vcpu is."""
-    pvr = vcpu.state.read(PVR)
+    """Set the special registers; EINVAL for another processor than the vcpu is."""
+    state = vcpu.state
+    pvr = state.read(PVR)
     if sregs.pvr != pvr:
         raise OneRegError(errno.EINVAL, f"the vcpu is a {pvr:#x}, not a {sregs.pvr:#x}")
+    for cell in (SLB_ESID, SLB_VSID):
+        for index in range(cell.count):
+            state.write(cell, 0, index)
+    for esid, vsid in sregs.slb:
+        slb.enter(state, esid, vsid)

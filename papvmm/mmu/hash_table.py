@@ -138,12 +138,11 @@ class HashTable:
             for home in homes:
                 self._changed(home)
 
-    def load(self, content: bytes) -> None:
+    def load(self, content: bytes | bytearray) -> None:
         """Replace all entries of a table that nobody has looked into yet."""
         self.content[:] = content
         self._valid.clear()
-        for slot in range(self.slots):
-            v, _ = self.entry(slot)
+        for slot, (v, _) in enumerate(_ENTRY.iter_unpack(content)):
             if v & V_VALID:
                 self._valid.setdefault(self.home(slot, v), []).append(slot)
         for slots in self._valid.values():

@@ -105,6 +105,20 @@ def test_every_register_of_a_vcpu_comes_back(tmp_path):
     assert registers(copy) == registers(guest)
 
 
+def test_the_hashed_page_table_comes_back_and_goes_at_a_reset(tmp_path):
+    guest = guest_running(SPIN)
+    table = guest.hash_table
+    table.enter(0, 0x1001, 0x2192)
+    table.enter(table.slots - 1, 0x3003, 0x4192)
+
+    copy = restored(guest, tmp_path)
+
+    assert copy.hash_table.content == table.content
+    assert copy.hash_table.entry(table.slots - 1) == (0x3003, 0x4192)
+    copy.reset("test")
+    assert copy.hash_table.content == bytes(len(table.content))
+
+
 def test_what_fpscr_says_of_the_last_operation_comes_back(tmp_path):
     guest = guest_running(f"fdiv 4,1,2; {hcall(0x7770)}; {SPIN}")
     state = guest.vcpus[0].state

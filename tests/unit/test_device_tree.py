@@ -2,7 +2,10 @@
 
 from struct import unpack
 
+import pytest
+
 from papvmm.boot.image import Places, Range
+from papvmm.isa.processors import cpu_model
 from papvmm.papr.device_tree import HYPERTAS_FUNCTIONS, pseries
 from papvmm.papr.fdt import DeviceTree, Node
 from papvmm.papr.hcall import Hcall, HcallStatus
@@ -13,8 +16,15 @@ RTAS = Range(0xFFF000, 0xFFF014)
 PLACES = Places(RTAS, Range(0xA00000, 0xA12345))
 
 
-def tree(*, places: Places = PLACES, vcpu_ids: tuple[int, ...] = (0, 1, 5)) -> DeviceTree:
-    return pseries(16 << 20, vcpu_ids, "console=hvc0 quiet", places)
+def tree(
+    *,
+    places: Places = PLACES,
+    vcpu_ids: tuple[int, ...] = (0, 1, 5),
+    bootargs: str = "console=hvc0 quiet",
+    memory_size: int = 16 << 20,
+    cpu: str = "power9",
+) -> DeviceTree:
+    return pseries(memory_size, vcpu_ids, bootargs, places, cpu_model(cpu))
 
 
 def node(path: str, **how: object) -> Node:
@@ -76,6 +86,48 @@ def test_pa_features_offer_little_endian_and_radix_but_no_transactions():
     assert header_and_features[2 + 22] == 0
 
 
+@pytest.mark.parametrize("cpu", ["power8", "power9"])
+def test_every_vcpu_says_how_it_translates_by_a_hashed_page_table(cpu):
+    properties = node("/cpus", cpu=cpu, memory_size=512 << 20).children[0].properties
+
+    assert properties["ibm,pft-size"] == bytes.fromhex("00000000 00000016")
+    assert properties["ibm,slb-size"] == properties["slb-size"] == b"\0\0\0\x20"
+    assert properties["ibm,processor-segment-sizes"] == bytes.fromhex(
+        "0000001c 00000028 ffffffff ffffffff"
+    )
+    assert properties["ibm,segment-page-sizes"] == bytes.fromhex(
+        "0000000c 00000000 00000003  0000000c 00000000 00000010 00000007 00000018 00000038"
+        "00000010 00000110 00000002  00000010 00000001 00000018 00000008"
+        "00000018 00000100 00000001  00000018 00000000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bootargs", "radix"),
+    [
+        ("console=hvc0 quiet", True),
+        ("", True),
+        ("a disable_radix b", False),
+        ("disable_radix=1", False),
+        ("disable_radix=yes", False),
+        ("disable_radix=off", True),
+        ("disable_radix=0", True),
+        ("disable_radix=no", True),
+    ],
+)
+def test_vector_5_is_of_radix_trees_unless_linux_would_not_ask_for_them(bootargs, radix):
+    vector = node("/chosen", bootargs=bootargs).properties["ibm,architecture-vec-5"]
+
+    assert len(vector) == vector[0] + 2 == 27
+    assert (vector[24], vector[26]) == ((0x40, 0x40) if radix else (0, 0))
+
+
+def test_vector_5_of_a_processor_without_radix_trees_has_none():
+    vector = node("/chosen", cpu="power8").properties["ibm,architecture-vec-5"]
+
+    assert (vector[24], vector[26]) == (0, 0)
+
+
 def test_the_tree_names_the_boot_cpu():
     assert tree(vcpu_ids=(3, 0)).boot_cpuid == 3
 
@@ -107,6 +159,11 @@ def test_rtas_has_its_place_which_is_reserved_and_one_token_a_service():
 
 def test_every_advertised_set_of_hypercalls_is_there():
     sets = {
+        "hcall-pft": (
+            Hcall.H_ENTER, Hcall.H_REMOVE, Hcall.H_READ, Hcall.H_PROTECT, Hcall.H_CLEAR_MOD,
+            Hcall.H_CLEAR_REF,
+        ),
+        "hcall-bulk": (Hcall.H_BULK_REMOVE,),
         "hcall-term": (Hcall.H_PUT_TERM_CHAR, Hcall.H_GET_TERM_CHAR),
         "hcall-interrupt": (Hcall.H_CPPR, Hcall.H_EOI, Hcall.H_IPI, Hcall.H_IPOLL, Hcall.H_XIRR),
         "hcall-splpar": (Hcall.H_REGISTER_VPA, Hcall.H_CEDE, Hcall.H_CONFER, Hcall.H_PROD),
@@ -115,7 +172,7 @@ def test_every_advertised_set_of_hypercalls_is_there():
         "hcall-copy": (Hcall.H_PAGE_INIT,),
         "hcall-random": (Hcall.H_RANDOM,),
         "hcall-vphn": (Hcall.H_HOME_NODE_ASSOCIATIVITY,),
-    }
+    }  # fmt: skip
     advertised = node("/rtas").properties["ibm,hypertas-functions"].split(b"\0")[:-1]
 
     answers = [

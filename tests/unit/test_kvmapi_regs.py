@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from papvmm.isa.state import GPR, MSR, SPRG3, SRR0
+from papvmm.isa.state import GPR, MSR, SLB_ESID, SLB_VSID, SPRG3, SRR0
 from papvmm.kvmapi.registers import OneRegError
 from papvmm.kvmapi.regs import NAMES, Sregs, get_regs, get_sregs, set_regs, set_sregs
 from tests.fakes import Partition
@@ -55,3 +55,16 @@ def test_a_vcpu_stays_the_processor_it_is():
 
     assert refusal.value.errno == errno.EINVAL
     assert get_sregs(vcpu).pvr == 0x004E_1202
+
+
+def test_the_slb_is_its_valid_entries_with_their_numbers():
+    vcpu = Partition().caller
+    vcpu.state.write(SLB_ESID, 7 << 28, 3)
+    vcpu.state.write(SLB_VSID, 0x1234_5000, 3)
+    pvr = get_sregs(vcpu).pvr
+
+    set_sregs(vcpu, Sregs(pvr, ((0x3_0800_0002, 0x4000_0000_1100_0C90), (0x5_0000_0001, 0x7000))))
+
+    assert get_sregs(vcpu).slb == ((0x3_0800_0002, 0x4000_0000_1100_0C90),)
+    assert vcpu.state.read(SLB_ESID, 2) == 0x3_0800_0000
+    assert (vcpu.state.read(SLB_ESID, 3), vcpu.state.read(SLB_VSID, 3)) == (0, 0)

@@ -25,7 +25,7 @@ from papvmm.errors import BadInput
 MANIFEST: Final = "manifest.json"
 LARGEST_MANIFEST: Final = 1 << 20
 FORMAT: Final = "papvmm-saved-guest"
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 """Changes with every change of what is in a saved guest."""
 
 OWNER_ONLY: Final = 0o600

@@ -1,20 +1,20 @@
-"""Guest RAM as bytes of a file: runs of pages, compressed; pages of zeros are left out.
+"""Memory as bytes of a file, guest RAM's: runs of pages, compressed; those of zeros are left out.
 
 A run is its gpa (8 bytes, big-endian), its length and the length of what follows (4 bytes
 each), and the pages, compressed by zlib. Runs are in ascending order and don't overlap.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from struct import Struct
 from typing import Final
 
 from papvmm.errors import BadInput
-from papvmm.memory.guest_memory import PAGE, GuestMemory
+from papvmm.memory.guest_memory import PAGE
 
 LONGEST: Final = 1 << 20
-"""Bytes of RAM in the longest run."""
+"""Bytes of memory in the longest run."""
 FAST: Final = 1
 """zlib's level: saving stops the guest."""
 
@@ -22,10 +22,10 @@ _RUN: Final = Struct(">QII")
 _ZEROS: Final = bytes(LONGEST)
 
 
-def packed(memory: GuestMemory) -> Iterator[bytes]:
-    """Return what RAM holds, in pieces."""
-    for start in range(0, memory.size, LONGEST):
-        block = memory.read(start, min(LONGEST, memory.size - start))
+def packed(memory: memoryview) -> Iterator[bytes]:
+    """Return what memory holds, in pieces."""
+    for start in range(0, len(memory), LONGEST):
+        block = memory[start : start + LONGEST].tobytes()
         if block != _ZEROS[: len(block)]:
             for gpa, pages in _runs(start, block):
                 squeezed = zlib.compress(pages, FAST)
@@ -33,29 +33,32 @@ def packed(memory: GuestMemory) -> Iterator[bytes]:
                 yield squeezed
 
 
-def unpack(data: bytes, memory: GuestMemory) -> None:
-    """Put into RAM, which holds nothing yet, what ``packed`` returned; BadInput if it can't be."""
+def unpack(name: str, data: bytes, size: int, write: Callable[[int, bytes], None]) -> None:
+    """Write into memory of some size, which holds nothing yet, what ``packed`` returned.
+
+    BadInput if it can't be that; the ``name`` of the file says what is wrong.
+    """
     at = end = 0
     while at < len(data):
         if len(data) - at < _RUN.size:
-            raise BadInput(f"ram ends within a run, at byte {at}")
-        gpa, length, size = _RUN.unpack_from(data, at)
+            raise BadInput(f"{name} ends within a run, at byte {at}")
+        gpa, length, squeezed = _RUN.unpack_from(data, at)
         at += _RUN.size
-        if gpa < end or not 0 < length <= LONGEST or gpa + length > memory.size:
-            raise BadInput(f"ram has a run of {length} bytes at gpa {gpa:#x}, where none can be")
-        memory.write(gpa, _expanded(data[at : at + size], length))
-        at += size
+        if gpa < end or not 0 < length <= LONGEST or gpa + length > size:
+            raise BadInput(f"{name} has a run of {length} bytes at {gpa:#x}, where none can be")
+        write(gpa, _expanded(name, data[at : at + squeezed], length))
+        at += squeezed
         end = gpa + length
 
 
-def _expanded(squeezed: bytes, length: int) -> bytes:
+def _expanded(name: str, squeezed: bytes, length: int) -> bytes:
     expander = zlib.decompressobj()
     try:
         pages = expander.decompress(squeezed, length + 1)
     except zlib.error as error:
-        raise BadInput(f"ram can't be expanded: {error}") from None
+        raise BadInput(f"{name} can't be expanded: {error}") from None
     if len(pages) != length or not expander.eof:
-        raise BadInput("ram has a run of another length than it says")
+        raise BadInput(f"{name} has a run of another length than it says")
     return pages
 
 

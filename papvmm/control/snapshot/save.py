@@ -14,6 +14,7 @@ from papvmm.errors import BadInput
 from papvmm.machine.guest import Guest
 
 RAM = "ram"
+HASH_TABLE = "hash_table"
 STATE = "state.json"
 
 
@@ -34,7 +35,11 @@ def save(guest: Guest, directory: Path) -> tuple[str, ...]:
     }
     try:
         state = json.dumps(collect(guest), indent=1).encode()
-        files: dict[str, Iterable[bytes]] = {STATE: [state], RAM: packed(guest.memory)}
+        files: dict[str, Iterable[bytes]] = {
+            STATE: [state],
+            RAM: packed(guest.memory.ram),
+            HASH_TABLE: packed(memoryview(guest.hash_table.content)),
+        }
         files |= {name: [data] for name, data in images(guest.config).items()}
         write_directory(directory, about, files)
     except BadInput as error:

@@ -24,6 +24,8 @@ from papvmm.isa.state import (
     RESERVE_HIGH,
     RESERVE_SIZE,
     RESERVE_VALUE,
+    SLB_ESID,
+    SLB_VSID,
     Cell,
 )
 from papvmm.kvmapi.one_reg import get_one_reg, register_id, set_one_reg
@@ -44,6 +46,10 @@ NOW is as old as the vcpu's last turn: a ceded vcpu's decrementer wakes it after
 """
 
 
+SLB: Final = (SLB_ESID, SLB_VSID)
+"""The SLB, the valid entries of which KVM's ``struct kvm_sregs`` has, too."""
+
+
 def collect_vcpu(vcpu: Vcpu) -> Object:
     """Return what a vcpu is, to be saved."""
     regs = zip(NAMES, get_regs(vcpu), strict=True)
@@ -60,6 +66,10 @@ def collect_vcpu(vcpu: Vcpu) -> Object:
             for register in _readable(vcpu)
         },
         "cells": {cell.name: hex(vcpu.state.read(cell)) for cell in CELLS},
+        "slb": {
+            cell.name: [hex(vcpu.state.read(cell, index)) for index in range(cell.count)]
+            for cell in SLB
+        },
     }
 
 
@@ -83,6 +93,17 @@ def apply_vcpu(vcpu: Vcpu, saved: Members) -> None:
     for cell in CELLS:
         vcpu.state.write(cell, cells.word(cell.name))
     cells.done()
+    _apply_slb(vcpu, saved.member("slb"))
+    saved.done()
+
+
+def _apply_slb(vcpu: Vcpu, saved: Members) -> None:
+    for cell in SLB:
+        words = saved.words(cell.name)
+        if len(words) != cell.count:
+            raise saved.wrong(cell.name, f"are {len(words)}: a vcpu has {cell.count}")
+        for index, word in enumerate(words):
+            vcpu.state.write(cell, word, index)
     saved.done()
 
 

@@ -29,10 +29,7 @@ IH_NONE: Final = 7
 @section.define_helper("slbmte RS,RB", x_form(31, 402), privilege=SUPERVISOR)
 def slbmte(state: ArchState, _storage: Storage, fields: Fields) -> None:
     """SLB Move To Entry."""
-    esid, vsid = state.read(GPR, fields[RB]), state.read(GPR, fields[RS])
-    index = (esid & slb.INDEX) % slb.ENTRIES
-    state.write(SLB_ESID, esid & (slb.ESID | slb.VALID), index)
-    state.write(SLB_VSID, vsid & slb.KEPT, index)
+    slb.enter(state, state.read(GPR, fields[RB]), state.read(GPR, fields[RS]))
 
 
 @section.define_helper("slbmfev RT,RB", x_form(31, 851), privilege=SUPERVISOR)
