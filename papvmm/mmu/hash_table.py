@@ -60,6 +60,11 @@ class HashTable:
         """The valid entries of a home, primary ones first, in the order of their slots."""
         self.on_change: Final[list[Forget]] = []
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether no entry is valid."""
+        return not self._valid
+
     def home(self, slot: int, v: int) -> int:
         """Return what tells apart entries that a search may find from those it does not."""
         group = slot >> 3

@@ -28,14 +28,15 @@ def load(directory: Path, accel: str = DEFAULT_ACCEL) -> Guest:
 def _load(directory: Path, accel: str) -> Guest:
     manifest, files = read_directory(directory)
     config = configuration(manifest.member("machine"), files, accel)
-    for name in (RAM, HASH_TABLE, STATE):
+    for name in (RAM, STATE):
         if name not in files:
             raise BadInput(f"there is no {name}")
     guest = build(config)
     unpack(RAM, files[RAM], guest.memory.size, guest.memory.write)
-    table = bytearray(len(guest.hash_table.content))
-    unpack(HASH_TABLE, files[HASH_TABLE], len(table), partial(_write, table))
-    guest.hash_table.load(table)
+    if HASH_TABLE in files:
+        table = bytearray(len(guest.hash_table.content))
+        unpack(HASH_TABLE, files[HASH_TABLE], len(table), partial(_write, table))
+        guest.hash_table.load(table)
     try:
         state = only_value(files[STATE])
     except NotJson as error:

@@ -35,11 +35,9 @@ def save(guest: Guest, directory: Path) -> tuple[str, ...]:
     }
     try:
         state = json.dumps(collect(guest), indent=1).encode()
-        files: dict[str, Iterable[bytes]] = {
-            STATE: [state],
-            RAM: packed(guest.memory.ram),
-            HASH_TABLE: packed(memoryview(guest.hash_table.content)),
-        }
+        files: dict[str, Iterable[bytes]] = {STATE: [state], RAM: packed(guest.memory.ram)}
+        if not guest.hash_table.is_empty:
+            files[HASH_TABLE] = packed(memoryview(guest.hash_table.content))
         files |= {name: [data] for name, data in images(guest.config).items()}
         write_directory(directory, about, files)
     except BadInput as error:
