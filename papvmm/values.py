@@ -61,3 +61,10 @@ class Value:
     def __repr__(self) -> str:
         fields = (f"{name}={self.__dict__[name]!r}" for name in self.__match_args__)
         return f"{type(self).__qualname__}({', '.join(fields)})"
+
+
+class Unique(Value):
+    """A value that is equal to itself only, and so makes a cheap key."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__

@@ -12,50 +12,45 @@ An op's number is its index in ``ops``; arguments are such numbers. Widths are i
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from typing import Final, NewType, TypeAlias, TypeVar, get_args
 
 from papvmm.bits import mask, ones, permute, rotl, signed
 from papvmm.isa import hostfloat
 from papvmm.isa.exit import Exit
 from papvmm.isa.operands import Operand, Register
+from papvmm.values import Unique, Value
 
 Ref = NewType("Ref", int)
 """The number of an op in its template."""
 
 
-@dataclass(frozen=True, slots=True)
-class Const:
+class Const(Value):
     """A number known when the template is traced."""
 
     width: int
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Immediate:
+class Immediate(Value):
     """The number in an operand field, known when the instruction is decoded."""
 
     width: int
     operand: Operand
 
 
-@dataclass(frozen=True, slots=True)
-class Cia:
+class Cia(Value):
     """Current instruction address."""
 
     width: int = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(Value):
     """Virtual time, in ns, as the instruction starts."""
 
     width: int = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Pure:
+class Pure(Value):
     """A function of its arguments; ``of`` is the width of the last argument."""
 
     width: int
@@ -64,8 +59,7 @@ class Pure:
     of: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lanes:
+class Lanes(Value):
     """A pure function of each ``lane`` bits of its arguments, which are as wide as the result.
 
     Where a comparison holds, all bits of the lane are one.
@@ -77,16 +71,14 @@ class Lanes:
     lane: int
 
 
-@dataclass(frozen=True, slots=True)
-class Get:
+class Get(Value):
     """A register, as it was before the instruction."""
 
     width: int
     register: Register
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Value):
     """``width`` bits of memory at ``ea``, in the guest's byte order or reversed.
 
     If ``is_aligned``, an ``ea`` that is no multiple of the size stops with ALIGNMENT.
@@ -98,8 +90,7 @@ class Load:
     is_aligned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Value):
     """Write ``value`` to memory, like a load."""
 
     width: int
@@ -109,8 +100,7 @@ class Store:
     is_aligned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CompareExchange:
+class CompareExchange(Value):
     """If ``when``, replace ``expected`` by ``new`` in memory, atomically; one if that happened.
 
     An ``ea`` that is no multiple of the size stops with ALIGNMENT, whatever ``when`` says.
@@ -124,8 +114,7 @@ class CompareExchange:
     new: Ref
 
 
-@dataclass(frozen=True, slots=True)
-class ExitIf:
+class ExitIf(Value):
     """Stop before this instruction, with nothing written, if ``when`` but not ``unless``.
 
     Engines look at ``unless`` first: it is what is usual, and only then is ``when`` computed.
@@ -142,29 +131,25 @@ Op: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(Value):
     """Go on with the next instruction."""
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(Value):
     """If ``when``, go to CIA + ``displacement``."""
 
     when: Ref
     displacement: Ref
 
 
-@dataclass(frozen=True, slots=True)
-class BranchTo:
+class BranchTo(Value):
     """If ``when``, go to ``address``."""
 
     when: Ref
     address: Ref
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Value):
     """Hand over to the engine; CIA becomes ``address``."""
 
     reason: Exit
@@ -176,7 +161,7 @@ End: TypeAlias = Next | Branch | BranchTo | Leave
 
 _N = TypeVar("_N", Op, End)
 _REF_FIELDS: Final = {
-    kind: tuple(item.name for item in fields(kind) if item.type in (Ref, tuple[Ref, ...]))
+    kind: tuple(name for name, its in kind.__annotations__.items() if its in (Ref, tuple[Ref, ...]))
     for kind in (*get_args(Op), *get_args(End))
 }
 
@@ -197,11 +182,10 @@ def renumber(node: _N, new: Mapping[Ref, Ref]) -> _N:
     for name in _REF_FIELDS[type(node)]:
         ref: Ref | tuple[Ref, ...] = getattr(node, name)
         changes[name] = tuple(new[r] for r in ref) if isinstance(ref, tuple) else new[ref]
-    return replace(node, **changes) if changes else node  # type: ignore[arg-type]
+    return node.replace(**changes) if changes else node
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Template:
+class Template(Unique):
     """The traced semantics of one instruction with its static operands fixed.
 
     Templates are compared by identity, so that they make cheap keys.

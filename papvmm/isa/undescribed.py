@@ -5,16 +5,15 @@ The tables list the extended opcodes that a POWER9 has (Power ISA v3.0B, Book I,
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from papvmm.bits import field
 from papvmm.isa.exit import UNAVAILABLE, Exit
 from papvmm.isa.facilities import Unit
+from papvmm.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Value):
     """Instructions of one primary opcode, told apart by bits ``first`` to ``last``.
 
     For the extended opcodes in ``narrowed``, bits 11:15 must be one of a few values. ``high``

@@ -2,7 +2,7 @@
 
 import pytest
 
-from papvmm.values import Value
+from papvmm.values import Unique, Value
 
 
 class Place(Value):
@@ -28,6 +28,18 @@ def test_values_are_equal_by_class_and_fields():
     assert Place(1) == Place(gpa=1, length=8) != Place(2)
     assert Place(1) != Other(1)
     assert len({Place(1), Place(1, 8), Other(1)}) == 2
+
+
+def test_a_unique_value_is_equal_to_itself_only():
+    class Cell(Unique):
+        number: int
+
+    one, other = Cell(1), Cell(1)
+
+    assert one == one  # noqa: PLR0124 - that is the question
+    assert one != other
+    assert len({one, other}) == 2
+    assert repr(one.replace(number=2)).endswith("Cell(number=2)")
 
 
 def test_a_pattern_gives_fields_by_position():

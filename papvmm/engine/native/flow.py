@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from papvmm.bits import M64
@@ -35,7 +34,6 @@ Pages: TypeAlias = Mapping[int, Known]
 Met: TypeAlias = tuple[Decoded, Template]
 
 
-@dataclass(slots=True, eq=False)
 class Flow:
     """Instructions by address, and where blocks begin.
 
@@ -43,14 +41,15 @@ class Flow:
     called, and where calls return to. Computed branches that are no returns go to ``targets``.
     """
 
-    mode: int
-    code: dict[int, Met] = field(default_factory=dict)
-    leaders: set[int] = field(default_factory=set)
-    entries: set[int] = field(default_factory=set)
-    return_sites: set[int] = field(default_factory=set)
-    targets: set[int] = field(default_factory=set)
-    dispatches: bool = False
-    """There are computed branches that are no returns."""
+    def __init__(self, mode: int, targets: Iterable[int] = ()) -> None:
+        self.mode: Final = mode
+        self.code: Final[dict[int, Met]] = {}
+        self.leaders: Final[set[int]] = set()
+        self.entries: Final[set[int]] = set()
+        self.return_sites: Final[set[int]] = set()
+        self.targets: Final = {*targets}
+        self.dispatches = False
+        """There are computed branches that are no returns."""
 
     def lines(self) -> set[int]:
         """Return the lines that the instructions are on."""
@@ -90,7 +89,7 @@ class Explorer:
 
     def explore(self, start: int, targets: Set[int] = frozenset()) -> Flow:
         """Follow the code, breadth first, from an address on, and then from others."""
-        flow = Flow(self._mode, targets={*targets})
+        flow = Flow(self._mode, targets)
         for roots in ([start], sorted(targets)):
             flow.leaders.update(roots)
             flow.entries.update(roots)

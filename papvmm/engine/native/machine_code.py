@@ -1,9 +1,8 @@
 """Machine code that needs no linker, out of the ELF objects that LLVM writes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 _HEADER: Final = Struct("<40xQ10xHHH")
 """Offset of the section headers, their size and number, and which names them."""
@@ -25,8 +24,7 @@ class NotSelfContained(ValueError):
     """An object refers to something outside its text and constants."""
 
 
-@dataclass(frozen=True, slots=True)
-class MachineCode:
+class MachineCode(NamedTuple):
     """Position-independent code with its constants, and where in it functions are.
 
     It must be placed at a multiple of 64.
@@ -36,8 +34,7 @@ class MachineCode:
     offsets: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Section:
+class _Section(NamedTuple):
     name: str
     kind: int
     content: bytes
