@@ -5,14 +5,16 @@ passed on, those without a meaning here are left out, and others are refused.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from argparse import ArgumentTypeError
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from papvmm import __version__
+from papvmm.cli.exit_codes import ExitCode
 from papvmm.cli.main import main as papvmm
-from papvmm.cli.options import QUESTIONS
+from papvmm.cli.options import QUESTIONS, cpu_count
 from papvmm.errors import BadUsage
 from papvmm.isa.processors import cpu_list
 
@@ -25,8 +27,8 @@ CPU_QUESTIONS: Final = {("cpu", q) for q in QUESTIONS}
 PASSED: Final = frozenset(("S", "nographic", "nodefaults", "no-reboot"))
 PASSED_WITH_VALUE: Final = frozenset(
     (
-        "M", "machine", "m", "smp", "cpu", "initrd", "append", "rtc", "qmp", "serial", "display",
-        "action", "name",
+        "kernel", "M", "machine", "m", "smp", "cpu", "initrd", "append", "rtc", "qmp", "serial",
+        "display", "action", "name",
     )
 )  # fmt: skip
 LEFT_OUT: Final = frozenset(("enable-kvm", "no-user-config", "no-shutdown"))
@@ -35,6 +37,11 @@ LEFT_OUT_WITH_VALUE: Final = frozenset(
 )
 """``-bios``: kernels are entered directly. ``-icount``: time is a count of instructions anyway."""
 FAILURE: Final = 1
+EXIT_CODES: Final[Mapping[int, int]] = {
+    ExitCode.GUEST_RESET: 0, ExitCode.GUEST_PANIC: 0, ExitCode.USAGE: FAILURE,
+    ExitCode.BAD_INPUT: FAILURE,
+}  # fmt: skip
+"""QEMU's, where it has another one: a guest that ends as it was told to is no failure."""
 
 
 def main() -> None:
@@ -49,7 +56,7 @@ def main() -> None:
     except BadUsage as refusal:
         print(f"{NAME}: {refusal}", file=sys.stderr)
         sys.exit(FAILURE)
-    papvmm()
+    papvmm(EXIT_CODES)
 
 
 def answer_to(args: Sequence[str]) -> str | None:
@@ -79,17 +86,28 @@ def translated(args: Sequence[str]) -> list[str]:
             _value(arg, rest)
         elif name not in LEFT_OUT:
             run += _translated_one(arg, _value(arg, rest))
+    _check(dict(pairwise(run)))
     return run
+
+
+def _check(options: Mapping[str, str]) -> None:
+    """Raise BadUsage for the two that harnesses probe a QEMU with, and in its order.
+
+    A machine that can't be made comes first, then a kernel that isn't there.
+    """
+    try:
+        cpu_count(options.get("-smp", "1"))
+    except ArgumentTypeError as error:
+        raise BadUsage(f"-smp {options['-smp']}: {error}") from None
+    kernel = options.get("-kernel")
+    if kernel is not None and not Path(kernel).exists():
+        raise BadUsage(f"could not load kernel '{kernel}': No such file or directory")
 
 
 def _translated_one(option: str, value: str) -> list[str]:
     """Return what an option with another form here becomes."""
     kind, *properties = value.split(",")
     match option.lstrip("-"), kind:
-        case "kernel", _:
-            if not Path(value).exists():
-                raise BadUsage(f"could not load kernel '{value}': No such file or directory")
-            return ["-kernel", value]
         case "accel", "tcg":
             return []
         case "accel", _:

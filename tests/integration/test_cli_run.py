@@ -223,3 +223,19 @@ def test_version_is_quick_and_imports_next_to_nothing():
 
     assert done.stdout.startswith(b"papvmm ")
     assert imported.stdout.splitlines()[1:] == [b""]
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "code"),
+    [("kernel-a", ["-no-reboot"], 0), ("hello-be", [], 0), ("kernel-a", ["-smp", "0"], 1)],
+)
+def test_harnesses_see_the_exit_codes_of_qemu(image, options, code):
+    """QEMU 7.2: a reset that is not to be made ends it as it was told to."""
+    command = [sys.executable, "-c", "from papvmm.cli.qemu_shim import main; main()"]
+
+    done = subprocess.run(
+        [*command, "-kernel", IMAGES / f"{image}.elf", "-m", "16", *options],
+        check=False, capture_output=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+    assert done.returncode == code

@@ -46,6 +46,7 @@ def test_a_control_monitor_on_a_socket_is_qmp():
         ("disk.img", "disk images are not supported"),
         ("-kernel _NO_FILE_4Uhere_", "could not load kernel '_NO_FILE_4Uhere_'"),
         ("-kernel", "requires an argument"),
+        ("-kernel _NO_FILE_4Uhere_ -smp 8,threads=4", "-smp 8,threads=4: vcpus have one thread"),
     ],
 )
 def test_what_papvmm_does_not_do_is_refused_in_qemus_words(line, why):
