@@ -2,8 +2,10 @@
 
 from papvmm.engine.code_marks import CODE_REGION
 from papvmm.engine.exits import Breakpoint, BudgetSpent
+from papvmm.engine.native.code import USUAL_PACE
 from papvmm.engine.native.jobs import names, perform
 from papvmm.engine.native.region_job import Translated, unpack
+from papvmm.engine.native.regions import REST
 from papvmm.engine.native.workshop import INTERPRETER, Finished, Workshop
 from papvmm.isa.encode import assemble
 from papvmm.isa.state import MSR, SRR1
@@ -100,7 +102,9 @@ def test_what_is_tested_as_regions_runs_in_regions():
 
 
 def test_code_that_runs_rarely_is_interpreted():
-    program = Program(LOOP, hot=NATIVE)
+    kept = KeptInterpreter(DiskStore(cache_directory(), engine_version))
+    workshop = Workshop(CompilerHere(), kept)
+    program = Program(LOOP, hot=lambda memory: native_executor(memory, workshop, USUAL_PACE))
     program.run(5000)
 
     assert not has_region(program)
@@ -227,3 +231,15 @@ def test_a_branch_that_is_known_in_its_region_goes_where_it_goes():
 
     assert has_region(hot)
     assert hot.seen() == reference.seen()
+
+
+def test_a_line_is_compiled_again_after_a_rest():
+    """Other code may have been loaded there for good."""
+    program = Program(LOOP, hot=REGIONS)
+    program.run(5000)
+    program.memory.write(CODE, ADD_16)
+
+    program.run(4 * REST)
+
+    assert has_region(program)
+    assert program.gpr(3) == 2500 + 16 * 2 * REST

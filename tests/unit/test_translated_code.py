@@ -2,12 +2,15 @@
 
 import pytest
 
-from papvmm.engine.exits import Breakpoint, PaprHcall
+from papvmm.engine.code_marks import CODE_REGION
+from papvmm.engine.exits import Breakpoint, BudgetSpent, PaprHcall
 from papvmm.isa.encode import assemble
 from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_PR
-from papvmm.isa.state import DAR, DSISR, LPCR, LPCR_GTSE, MSR, SRR0, SRR1
+from papvmm.isa.state import CIA, DAR, DSISR, LPCR, LPCR_GTSE, MSR, SRR0, SRR1
+from papvmm.memory.guest_memory import CODE_LINE
+from tests import programs
 from tests.page_tables import ALL, EXECUTE, READ, ROOM, TABLES, VALID, room, switch_on
-from tests.programs import CODE, DATA, Program, image
+from tests.programs import CODE, DATA, REGIONS, Program, image
 
 pytestmark = pytest.mark.usefixtures("every_engine")
 
@@ -240,3 +243,41 @@ def test_real_mode_code_runs_at_the_addresses_it_is_called_by():
     assert program.run(2000) == PaprHcall()
     assert (program.gpr(3), program.gpr(4)) == (CODE + 12, HIGH + CODE + 12)
     assert program.cia == HIGH + CODE + 52
+
+
+def test_a_hot_loop_becomes_a_region_with_translation_on():
+    program = translated("addi 3,3,1; b -4")
+    program.run(5000)
+
+    has_region = bool(program.memory.code[0x9000 // CODE_LINE] & CODE_REGION)
+
+    assert has_region == (programs.default_heat is REGIONS)
+    assert program.gpr(3) == 2500
+
+
+def test_code_is_the_same_at_every_address_it_is_mapped_at():
+    """The return address tells where it runs, whichever address it was compiled for."""
+    program = translated("bl 4; mflr 4; addi 3,3,1; b -12")
+    program.map(CODE + 0x10_0000, 0x9000, 12, ALL)
+    program.run(5000)
+
+    program.state.write(CIA, CODE + 0x10_0000)
+
+    assert program.run(5002) == BudgetSpent()
+    assert program.gpr(4) == CODE + 0x10_0004
+
+
+def test_hot_code_goes_on_wherever_its_next_page_is_by_now():
+    """A loop over two pages, the second of which is moved by a store to its entry."""
+    text = "; ".join(["nop"] * 1020) + "; cmpdi 9,50; bne 8; std 5,0(6); addi 3,3,1"
+    program = translated(text)
+    rest = "addi 9,9,1; cmpdi 9,100; bne -4104; sc 1"
+    program.memory.write(0xA000, image(f"addi 3,3,1; {rest}"))
+    program.memory.write(0xD000, image(f"addi 3,3,16; {rest}"))
+    entry = program.map(CODE + 0x1000, 0xA000, 12, ALL)
+    program.map(0x5000, entry & -4096, 12, ALL)
+    program.set("r6", 0x5000 + entry % 4096)
+    program.set("r5", program.memory.load_be(entry, 8) & ~0xF000 | 0xD000)
+
+    assert program.run(1 << 20) == PaprHcall()
+    assert program.gpr(3) == 100 + 50 + 16 * 50

@@ -20,7 +20,7 @@ from papvmm.engine.native.starter import EVERYTHING, part
 from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job, Workshop
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
 
-OP_PAGES: Final = 1024
+OP_PAGES: Final = 2048
 """Op pages at a time; when there are more, all go."""
 NEAR: Final = 1 << 16
 """Bytes between a page and others that a region there may be on, too."""
@@ -189,7 +189,6 @@ class NativeCode:
             below = offset + layout.BELOW
             self._arena[below : below + 8] = self._arena[offset : offset + 8]
         _POINTER.pack_into(self._arena, offset, handler)
-        self.announce()
 
     def reset(self, ra: int, mode: int) -> None:
         """Have an instruction decoded anew."""

@@ -3,6 +3,7 @@
 import ctypes
 from typing import TYPE_CHECKING, Final
 
+from papvmm.bits import M64
 from papvmm.engine.native import layout
 from papvmm.engine.native.code import NativeCode, address_of, private
 from papvmm.engine.native.contexts import Contexts
@@ -153,13 +154,17 @@ class NativeExecutor:
         q = self._q
         if q[_NOW] >= self._next_sample:
             self._code.look_again()
-            mode = q[_MODE]
-            self._next_sample = q[_NOW] + (
-                self._code.regions.sample(q[_CIA], mode)
-                if mode < layout.REAL_MODES
-                else SAMPLES_APART
-            )
+            self._next_sample = q[_NOW] + self._sample(q[_CIA], q[_MODE])
         return min(end, self._next_sample)
+
+    def _sample(self, cia: int, mode: int) -> int:
+        """Say where execution is; return after how many instructions to do so again."""
+        ra = self._contexts.real(cia)
+        if ra is None:
+            return SAMPLES_APART
+        if ra != cia:
+            mode |= layout.REAL_MODES
+        return self._code.regions.sample(ra, mode, cia - ra & M64)
 
     def _go_on(self, end: int) -> StopReason:
         """Do what native code stopped for, so that it can go on; or return why it can't."""

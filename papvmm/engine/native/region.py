@@ -31,11 +31,15 @@ FLOATS: Final = (FP_A, FP_B, FP_C)
 
 
 class Region(LlvmLowering):
-    """A region's function under construction."""
+    """A region's function under construction.
 
-    def __init__(self, flow: Flow) -> None:
+    Its flow has real addresses; effective ones are ``distance`` beyond them.
+    """
+
+    def __init__(self, flow: Flow, distance: int = 0) -> None:
         super().__init__(little_endian=layout.is_little_endian(flow.mode))
         self._flow: Final = flow
+        self._distance: Final = distance
         self._operands: Mapping[Operand, int] = {}
         self._address = 0
         self._known: dict[Slot, Atom] = {}
@@ -100,7 +104,11 @@ class Region(LlvmLowering):
         return self._operands[op.operand] & ones(op.width)
 
     def cia(self) -> Atom:
-        return self._address
+        return self.ea(self._address)
+
+    def ea(self, address: int) -> int:
+        """Return the effective address of code."""
+        return (address + self._distance) & M64
 
     def left(self, completed: int = 0) -> Atom:
         count = (self._address - self._leader) // 4 + completed
@@ -160,7 +168,7 @@ class Region(LlvmLowering):
 
     def stop_before(self, reason: int) -> None:
         self._save()
-        self._exit(self._address, reason, self.left())
+        self._exit(self.cia(), reason, self.left())
 
     def go_on(self) -> None:
         return
@@ -202,24 +210,48 @@ class Region(LlvmLowering):
     def _go(self, address: int, left: Atom, origin: int) -> None:
         """Go on at a known address; the budget has to cover any way forward in a page."""
         if address not in self._flow.leaders:
-            self._exit(address, GOES_ON, left)
+            self._exit(self.ea(address), GOES_ON, left)
             return
-        polls = address <= origin or address // PAGE != origin // PAGE
-        short = self.poll(left) if polls else None
+        elsewhere = address // PAGE != origin // PAGE
+        odd = [self.poll(left)] if elsewhere or address <= origin else []
+        if elsewhere:
+            odd += self.unless_there(address)
         self.line(f"store i64 {left}, ptr %left\nbr label %B{address:x}")
-        if short:
-            self.line(f"{short}:")
-            self._exit(address, GOES_ON, left)
+        if odd:
+            self._join(odd)
+            self._exit(self.ea(address), GOES_ON, left)
 
     def _go_to(self, address: Atom, known: Sequence[int], left: Atom) -> None:
         """Go on at a computed address, which may be a known one."""
         if known:
             self.line(f"store i64 {left}, ptr %left")
             short = self.poll(left)
-            targets = " ".join(f"i64 {target}, label %B{target:x}" for target in known)
+            ways = {target: self._way_to(target) for target in known}
+            targets = " ".join(f"i64 {self.ea(one)}, label %{way}" for one, way in ways.items())
             self.line(f"switch i64 {address}, label %{short} [{targets}]")
-            self.line(f"{short}:")
+            odd = [short]
+            for target, way in ways.items():
+                if way != f"B{target:x}":
+                    self.line(f"{way}:")
+                    odd += self.unless_there(target)
+                    self.line(f"br label %B{target:x}")
+            self._join(odd)
         self._exit(address, GOES_ON, left)
+
+    def _way_to(self, target: int) -> str:
+        """Return the label to go to for a block, where perhaps its page is looked at first."""
+        return f"B{target:x}" if target // PAGE == self._address // PAGE else self.label()
+
+    def unless_there(self, address: int) -> list[str]:  # noqa: ARG002 - real mode has no doubts
+        """Go on if code is where it is expected; return the labels for the other case."""
+        return []
+
+    def _join(self, labels: Sequence[str]) -> None:
+        """Append what is at all of these labels."""
+        *others, last = labels
+        for label in others:
+            self.line(f"{label}:\nbr label %{last}")
+        self.line(f"{last}:")
 
     def _save(self) -> None:
         """Store the registers changed in this block to their stack slots."""
@@ -254,23 +286,27 @@ class Region(LlvmLowering):
         number = self.value("ptrtoint ptr %ip to i64")
         left = self.value(f"sub i64 %limit, {number}")
         here, short = self.label(), self.poll(left)
-        self.line(f"br label %{here}\n{short}:")
+        self.line(f"br label %{here}\n{short}:\nbr label %below\nbelow:")
         below = self.value(f"load ptr, ptr {self.beside('%ip', layout.BELOW)}")
         self.line(tail_call(below, "%ip"))
         self.line(f"{here}:\nstore i64 {left}, ptr %left")
-        self.line(f"%ram_base = load i64, ptr {self.field(layout.RAM_BASE)}")
-        self.line(f"%marks = load ptr, ptr {self.field(layout.MARKS)}")
+        self.load_constants()
         for slot in self._used | self._written:
             value = self.value(f"load {_type(slot)}, ptr {self.field(slot[0].at(slot[1]))}")
             self.line(f"store {_type(slot)} {value}, ptr {_name(slot)}")
-        self._enter_at(self.value(f"and i64 {number}, {layout.RECORDS_SIZE - 1}"))
-
-    def _enter_at(self, within: str) -> None:
-        """Go on at the entry whose op record is so many bytes into those of its page."""
+        within = self.value(f"and i64 {number}, {layout.RECORDS_SIZE - 1}")
         page = self.read(layout.PAGE_EA)
         offset = self.value(f"lshr i64 {within}, {layout.RECORD_SHIFT}")
-        address = self.value(f"or i64 {page}, {offset}")
-        first, *others = sorted(self._flow.entries)
+        self.enter_at(self.value(f"or i64 {page}, {offset}"), sorted(self._flow.entries))
+
+    def load_constants(self) -> None:
+        """Load what does not change while the region runs."""
+        self.line(f"%ram_base = load i64, ptr {self.field(layout.RAM_BASE)}")
+        self.line(f"%marks = load ptr, ptr {self.field(layout.MARKS)}")
+
+    def enter_at(self, address: str, entries: Sequence[int]) -> None:
+        """Go on at one of the entries."""
+        first, *others = entries
         targets = " ".join(f"i64 {entry}, label %B{entry:x}" for entry in others)
         self.line(f"switch i64 {address}, label %B{first:x} [{targets}]")
 

@@ -31,16 +31,21 @@ def page_name(page: int, mode: int, words: bytes) -> str:
 
 
 class RegionRequest(NamedTuple):
-    """A place in code, the pages around it, and which lines to leave alone."""
+    """A place in code, the pages around it, and which lines to leave alone.
+
+    Addresses are real ones. Effective ones are ``distance`` beyond them, modulo 2**64.
+    """
 
     mode: int
     place: int
+    distance: int
     pages: Mapping[int, Known]
     avoided: Sequence[int]
 
     def pack(self) -> bytes:
         """Return everything as bytes."""
-        fields = json.dumps([self.mode, self.place, list(self.pages), list(self.avoided)]).encode()
+        where = [self.mode, self.place, self.distance]
+        fields = json.dumps([*where, list(self.pages), list(self.avoided)]).encode()
         pages = b"".join(known.words + known.met for known in self.pages.values())
         return len(fields).to_bytes(8, "little") + fields + pages
 
@@ -48,13 +53,13 @@ class RegionRequest(NamedTuple):
 def unpack_request(content: bytes) -> RegionRequest:
     """Return what ``RegionRequest.pack`` made bytes of."""
     end = 8 + int.from_bytes(content[:8], "little")
-    mode, place, addresses, avoided = json.loads(content[8:end])
+    mode, place, distance, addresses, avoided = json.loads(content[8:end])
     starts = range(end, len(content), PAGE + _MET)
     pages = {
         address: Known(content[start : start + PAGE], content[start + PAGE :][:_MET])
         for address, start in zip(addresses, starts, strict=True)
     }
-    return RegionRequest(mode, place, pages, avoided)
+    return RegionRequest(mode, place, distance, pages, avoided)
 
 
 class Translated(NamedTuple):

@@ -5,9 +5,11 @@ another process, and put in its place between two runs.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
 
 from papvmm.engine.code_marks import CODE_NATIVE_NEXT, CODE_REGION
+from papvmm.engine.native import layout
 from papvmm.engine.native.executable import Executable
 from papvmm.engine.native.region_job import (
     MET,
@@ -50,6 +52,12 @@ class Pace(NamedTuple):
 
 PageMode = tuple[int, int]
 
+REST: Final = 8_000_003
+"""Instructions for which a line is left alone whose region was dropped; twice that the next time.
+
+It may have code that modifies itself, or data beside it; or other code has been loaded.
+"""
+
 
 class OpPages(Protocol):
     """Where regions are put."""
@@ -67,6 +75,10 @@ class OpPages(Protocol):
 
     def op_page(self, page: int, mode: int) -> int:
         """Make sure that there is an op page: others may go for it."""
+        ...
+
+    def announce(self) -> None:
+        """Have stores noticed on a page that had no code before."""
         ...
 
     def replace(self, ra: int, mode: int, handler: int, *, again: bool) -> None:
@@ -109,19 +121,28 @@ class Regions:
         self._loaded: Final[set[str]] = set()
         """The names of pages whose regions of earlier runs have been put in their place."""
         self._asked: Final[dict[Job, RegionRequest]] = {}
-        self._avoided: Final[set[int]] = set()
+        self._avoided: Final[dict[int, int]] = {}
+        """Lines that are left alone, and until when."""
+        self._drops: Final[Counter[int]] = Counter()
+        """How often there was a region on a line that had to be dropped."""
+        self._now = 0
+        """About how many instructions have been executed."""
         self._bytes = 0
         self._stride = pace.short
 
-    def sample(self, ra: int, mode: int) -> int:
-        """Take note of where execution is; return for how long to run before the next time."""
+    def sample(self, ra: int, mode: int, distance: int = 0) -> int:
+        """Take note of where execution is; return for how long to run before the next time.
+
+        The effective address is ``distance`` beyond the real one, modulo 2**64.
+        """
+        self._now += self._stride
         key = (ra // PAGE * PAGE, mode)
-        is_code = self._memory.holds(key[0], PAGE) and ra // CODE_LINE not in self._avoided
+        is_code = self._memory.holds(key[0], PAGE) and not self._is_avoided(ra // CODE_LINE)
         if self._is_covered(ra, mode) or not is_code or self._has_enough(key):
             self._stride = min(self._pace.long, self._stride * 2)
         else:
             self._stride = self._pace.short
-            self._warm(key, ra)
+            self._warm(key, ra, distance)
         return self._stride
 
     def take(self, job: Job, content: bytes | None) -> None:
@@ -133,12 +154,13 @@ class Regions:
     def drop(self, gpa: int, length: int) -> None:
         """Forget the regions with code among these bytes, which have changed."""
         lines = range(gpa // CODE_LINE, (gpa + length - 1) // CODE_LINE + 1)
-        for key in [k for k in self._installed if gpa - PAGE < k[0] < gpa + length]:
-            for installed in self._installed[key][:]:
-                changed = installed.translated.lines().intersection(lines)
-                if changed:
-                    self._remove(installed)
-                    self._avoided.update(changed)
+        for installed in self._on_pages(range(gpa // PAGE * PAGE, gpa + length, PAGE)):
+            changed = installed.translated.lines().intersection(lines)
+            if changed:
+                self._remove(installed)
+                self._drops.update(changed)
+                for line in changed:
+                    self._avoided[line] = self._now + (REST << min(self._drops[line], 40) - 1)
 
     def count_pages(self) -> int:
         """Return how many op pages it takes to enter all regions."""
@@ -157,6 +179,18 @@ class Regions:
         self._compiled.clear()
         self._loaded.clear()
 
+    def _on_pages(self, pages: Iterable[int]) -> set[Installed]:
+        """Return the regions with code on some pages."""
+        return {
+            one
+            for page in pages
+            for mode in range(layout.MODES)
+            for one in self._installed.get((page, mode), ())
+        }
+
+    def _is_avoided(self, line: int) -> bool:
+        return self._avoided.get(line, 0) > self._now
+
     def _everything(self) -> set[Installed]:
         return {one for there in self._installed.values() for one in there}
 
@@ -165,16 +199,28 @@ class Regions:
         there = self._installed.get((ra // PAGE * PAGE, mode), ())
         return any(one.translated.covers(ra) for one in there)
 
-    def _warm(self, key: PageMode, ra: int) -> None:
+    def _warm(self, key: PageMode, ra: int, distance: int) -> None:
         page, mode = key
         self._heat[key] += 1
         if self._op_pages.has_breakpoint(page):
+            return
+        self._load(page, mode)
+        if self._is_covered(ra, mode):
             return
         if self._heat[key] < self._pace.hot:
             for near in self._op_pages.pages_near(page, mode, MOST_PAGES):
                 self._op_pages.met(near, mode, self._pace.looked_up)
             return
         self._heat[key] = 0
+        request = self._request(ra, mode, distance)
+        if page in request.pages:
+            self._compiled[key] += 1
+            job = Job(REGION, page_name(page, mode, request.pages[page].words), request.pack())
+            self._asked[job] = request
+            self._workshop.compiler.submit(job)
+
+    def _load(self, page: int, mode: int) -> None:
+        """Put the regions of a page that earlier runs have left in their place."""
         name = page_name(page, mode, self._memory.read(page, PAGE))
         if name not in self._loaded:
             if len(self._loaded) == MOST_LOADED:
@@ -182,21 +228,16 @@ class Regions:
             self._loaded.add(name)
             for content in self._workshop.store.load(name):
                 self._install(mode, unpack(content))
-        request = self._request(ra, mode)
-        if page in request.pages and not self._is_covered(ra, mode):
-            self._compiled[key] += 1
-            job = Job(REGION, name, request.pack())
-            self._asked[job] = request
-            self._workshop.compiler.submit(job)
 
-    def _request(self, ra: int, mode: int) -> RegionRequest:
+    def _request(self, ra: int, mode: int, distance: int) -> RegionRequest:
         pages = {
             page: Known(self._memory.read(page, PAGE), self._met(page, mode))
             for page in self._op_pages.pages_near(ra // PAGE * PAGE, mode, MOST_PAGES)
             if not self._op_pages.has_breakpoint(page)
         }
-        avoided = [line for line in self._avoided if line * CODE_LINE // PAGE * PAGE in pages]
-        return RegionRequest(mode, ra, pages, avoided)
+        lines = (page // CODE_LINE + number for page in pages for number in range(layout.LINES))
+        avoided = [line for line in lines if self._is_avoided(line)]
+        return RegionRequest(mode, ra, distance, pages, avoided)
 
     def _met(self, page: int, mode: int) -> bytes:
         """Return how each instruction of a page was met, perhaps in a region."""
@@ -220,7 +261,7 @@ class Regions:
         if (
             not translated.entries
             or not all(self._memory.holds(page, PAGE) for page in pages)
-            or self._avoided.intersection(lines)
+            or any(map(self._is_avoided, lines))
             or any(self._op_pages.has_breakpoint(page) for page in pages)
             or digest_of(lines, self._memory.read) != translated.digest
         ):
@@ -230,6 +271,9 @@ class Regions:
             self.forget()
         for page in pages:
             self._op_pages.op_page(page, mode)
+            marks = page // CODE_LINE
+            if not any(self._memory.code[marks : marks + layout.LINES]):
+                self._op_pages.announce()
         installed = Installed(mode, translated, code)
         self._bytes += code.size
         for page in pages:
@@ -253,10 +297,7 @@ class Regions:
             if self._entered.get((ra, mode)) is installed:
                 del self._entered[ra, mode]
                 self._op_pages.reset(ra, mode)
-        pages = translated.pages()
-        others = {
-            one for (page, _), there in self._installed.items() for one in there if page in pages
-        }
+        others = self._on_pages(translated.pages())
         kept = {line for other in others for line in other.translated.lines()}
         for line in translated.lines() - kept:
             self._memory.code[line] &= ~CODE_REGION

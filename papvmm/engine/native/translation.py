@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from papvmm.engine.native import layout
 from papvmm.engine.native.flow import Explorer, Flow
 from papvmm.engine.native.lower import PRELUDE
 from papvmm.engine.native.machine_code import MachineCode
@@ -14,6 +15,7 @@ from papvmm.engine.native.region_job import (
     unpack,
     unpack_request,
 )
+from papvmm.engine.native.translated_region import TranslatedRegion
 from papvmm.memory.guest_memory import PAGE
 
 FUNCTION: Final = "region"
@@ -26,7 +28,8 @@ def translate(content: bytes, compile_text: Callable[[str], MachineCode]) -> byt
     flow = explorer.region(request.place)
     offset, text = 0, b""
     if flow.entries:
-        code = compile_text(PRELUDE + Region(flow).text(FUNCTION))
+        kind = TranslatedRegion if request.mode & layout.REAL_MODES else Region
+        code = compile_text(PRELUDE + kind(flow, request.distance).text(FUNCTION))
         offset, text = code.offsets[FUNCTION], code.text
 
     def read(address: int, length: int) -> bytes:
