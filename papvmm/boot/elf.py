@@ -100,6 +100,10 @@ class LoadedImage:
         """Return the symbol that an address belongs to as linked, and how far into it."""
         return self._file.tables.symbol_at(vaddr)
 
+    def covers(self, vaddr: int) -> bool:
+        """Tell whether an address, as linked, is one of the image's."""
+        return any(s.vaddr <= vaddr < s.vaddr + s.size for s in self.segments)
+
     def symbol_address(self, name: str) -> int | None:
         """Return the address of a symbol as linked; None if there is no such symbol."""
         return self._file.tables.named.get(name)

@@ -51,6 +51,9 @@ class File(Value):
     name: str
     data: bytes
 
+    def __repr__(self) -> str:
+        return f"File({self.name!r}, {len(self.data)} bytes)"
+
 
 class MachineConfig(Value):
     """A machine's configuration; sizes are in bytes.

@@ -1,6 +1,6 @@
 """The demonstrations there are: what is run, and what people should know beforehand."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from importlib.resources import files
 from shlex import join, quote
 from typing import Final
@@ -131,13 +131,14 @@ def hibernation() -> Demonstration:
 def commands(exhibit: Exhibit, directory: str) -> tuple[str, ...]:
     """Return the commands that run the scenes by hand; ``directory`` holds the guests."""
     scenes = (exhibit.demonstration.harmed, exhibit.demonstration.cured)
-    by_hand = [line for scene in scenes for line in _by_hand(scene, directory)]
-    return (*by_hand, f"papvmm demo {exhibit.demonstration.name}")
+    given = exhibit.demonstration.given
+    by_hand = [line for scene in scenes for line in _by_hand(scene, directory, given)]
+    return (*by_hand, join(("papvmm", "demo", exhibit.demonstration.name, *_options(exhibit))))
 
 
-def _by_hand(scene: Scene, directory: str) -> Iterator[str]:
+def _by_hand(scene: Scene, directory: str, given: Container[str]) -> Iterator[str]:
     if not scene.save_after:
-        yield command_for(scene.config, directory)
+        yield command_for(scene.config, directory, given)
         return
     endless = scene.config.replace(append="rounds=0")
     saved = f"{directory}/{scene.name}"
@@ -146,8 +147,23 @@ def _by_hand(scene: Scene, directory: str) -> Iterator[str]:
     yield f"{join(['papvmm', 'restore', saved])}"
 
 
-def command_for(config: MachineConfig, directory: str) -> str:
-    """Return the ``papvmm run`` of a configuration."""
+def _options(exhibit: Exhibit) -> Iterator[str]:
+    """Yield the user's own files as ``papvmm demo`` takes them."""
+    config, given = exhibit.harmed.scene.config, exhibit.demonstration.given
+    for option, file in (("--kernel", config.kernel), ("--initrd", config.initrd)):
+        if file and file.name in given:
+            yield from (option, file.name)
+    if given:
+        yield from ("--smp", f"{config.vcpus}", "-m", f"{config.memory_size // MIB}")
+        yield from ("--append", config.append)
+
+
+def command_for(config: MachineConfig, directory: str, given: Container[str] = ()) -> str:
+    """Return the ``papvmm run`` of a configuration; files in ``given`` have their own places."""
+
+    def path(file: File) -> str:
+        return file.name if file.name in given else f"{directory}/{file.name}"
+
     words = ["papvmm", "run", "-m", f"{config.memory_size // MIB}", "-smp", f"{config.vcpus}"]
     if config.hv != "kvm":
         words += ["--hv", config.hv]
@@ -156,10 +172,12 @@ def command_for(config: MachineConfig, directory: str) -> str:
         words += ["--reset-dtl-len", f"{config.reset_dtl_len}"]
     if config.append:
         words += ["-append", config.append]
+    if config.initrd:
+        words += ["-initrd", path(config.initrd)]
     for file in config.next_kernels:
-        words += ["--next-kernel", f"{directory}/{file.name}"]
+        words += ["--next-kernel", path(file)]
     if config.kernel:
-        words.append(f"{directory}/{config.kernel.name}")
+        words.append(path(config.kernel))
     return join(words)
 
 

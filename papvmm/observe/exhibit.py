@@ -1,10 +1,10 @@
 """A demonstration as people see it: two runs of the same guests that differ in one thing."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import assert_never
 
-from papvmm.machine.config import MachineConfig
+from papvmm.machine.config import File, MachineConfig
 from papvmm.machine.outcome import (
     GuestReset,
     HostCrashed,
@@ -19,6 +19,7 @@ from papvmm.machine.outcome import (
 from papvmm.observe.corruption import Corruption
 from papvmm.observe.record import RunRecord
 from papvmm.observe.resumption import Resumption
+from papvmm.trace.events import Registration
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Scene:
 
     ``handover_line`` is what the guest prints when the next kernel takes over without a reset.
     ``save_after`` instructions the guest is saved, and goes on restored in another machine.
+    After the ``longest`` run of instructions it is cut short: something is wrong with it.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Scene:
     config: MachineConfig
     handover_line: str = ""
     save_after: int = 0
+    longest: int = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Demonstration:
     """``harmed`` is the scene in which something goes wrong, ``cured`` the one in which it can't.
 
     ``story`` is a paragraph, ``cure`` what makes the difference, in a line. ``before`` and
-    ``after`` name who runs on either side of the handover.
+    ``after`` name who runs on either side of the handover. ``given`` names the files that are
+    the user's own.
     """
 
     name: str
@@ -52,6 +56,14 @@ class Demonstration:
     cured: Scene
     before: str = "kernel A"
     after: str = "kernel B"
+    given: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """What the harmed scene is started with, but for what the user has."""
+        config = self.harmed.config
+        files = (config.kernel, config.initrd, *config.next_kernels)
+        return tuple(file for file in files if file and file.name not in self.given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,8 @@ class Result:
     """What came of a scene.
 
     ``refusals`` is what ONE_REG would not do, ``resumption`` is there if the guest was saved and
-    restored; ``describe`` names addresses of the kernel that ran last.
+    restored; ``describe`` names addresses of the kernel that ran last. ``callers`` are the
+    functions behind each registration, by its number.
     """
 
     scene: Scene
@@ -69,6 +82,13 @@ class Result:
     refusals: tuple[str, ...]
     resumption: Resumption | None = None
     describe: Callable[[int], str] = hex
+    callers: Mapping[int, str] = field(default_factory=dict)
+
+    def origin(self, registration: Registration) -> str:
+        """Say by which door and when an area was registered, and by which functions if known."""
+        origin = f"{registration.door} @{registration.icount:,}"
+        callers = self.callers.get(registration.number)
+        return f"{origin}: {callers}" if callers else origin
 
     @property
     def looked(self) -> int:

@@ -41,7 +41,8 @@ def heat_map(record: RunRecord, pages: Iterable[int], until: int) -> Node:
 
 def _page(record: RunRecord, page: int, until: int) -> Iterator[Node]:
     areas = [area for area in record.earlier_areas if page <= area.gpa < page + PAGE]
-    owners = ", ".join(f"{AREA_TEXT[area.area]} of vcpu{area.vcpu_id}" for area in areas)
+    names = (f"{AREA_TEXT[area.area]} of vcpu{area.vcpu_id}" for area in areas)
+    owners = ", ".join(dict.fromkeys(names))
     yield node("text", f"{page:#x}", x=0, y=15, class_="mono strong")
     yield node("text", owners, x=LABEL + 38, y=15, class_="small dim")
     for row in range(ROWS):

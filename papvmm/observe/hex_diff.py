@@ -50,7 +50,7 @@ def hex_diff(result: Result) -> Node:
     memory = memory_of(result.record, result.corruption)
     heads = ("gpa", "", "bytes", "stored as", "vcpu", "stores", "first, last", "registered")
     groups = by_field(result.corruption.hits)
-    rows = [row for group in groups for row in _rows(memory, group, result.describe)]
+    rows = [row for group in groups for row in _rows(memory, group, result)]
     return node(
         "table",
         node("thead", node("tr", *(node("th", head) for head in heads))),
@@ -59,13 +59,17 @@ def hex_diff(result: Result) -> Node:
     )
 
 
-def _rows(memory: Memory, group: FieldHits, describe: Callable[[int], str]) -> Iterator[Node]:
+def _rows(memory: Memory, group: FieldHits, result: Result) -> Iterator[Node]:
+    registration = group.write.registration
+    callers = "" if registration is None else result.callers.get(registration.number, "")
     if group.write.area != Area.DTL.name:
-        yield _row(memory, group.gpa - group.gpa % LINE, _provenance(group))
+        yield _row(memory, group.gpa - group.gpa % LINE, _provenance(group, callers))
         return
     for spot in group.spots[:ENTRIES_SHOWN]:
         entry = FieldHits(spot.first.field, (spot,))
-        gutter = _provenance(entry, _decoded(spot.now, describe), DTL_ENTRY.size // LINE)
+        gutter = _provenance(
+            entry, callers, _decoded(spot.now, result.describe), DTL_ENTRY.size // LINE
+        )
         for gpa in range(spot.first.gpa, spot.first.gpa + DTL_ENTRY.size, LINE):
             yield _row(memory, gpa, gutter)
             gutter = ()
@@ -77,7 +81,7 @@ def _rows(memory: Memory, group: FieldHits, describe: Callable[[int], str]) -> I
             "tr",
             node("td", f"{rest.gpa:#x}", class_="gpa"),
             node("td", words, colspan=2, class_="more"),
-            *_provenance(rest),
+            *_provenance(rest, callers),
             class_="first",
         )
 
@@ -103,12 +107,15 @@ def _bytes(line: tuple[tuple[int, int, bool], ...], which: int, name: str) -> It
             yield "  " if index == LINE // 2 - 1 else " "
 
 
-def _provenance(hits: FieldHits, detail: str = "", lines: int = 1) -> tuple[Node, ...]:
+def _provenance(
+    hits: FieldHits, callers: str, detail: str = "", lines: int = 1
+) -> tuple[Node, ...]:
     registration = hits.write.registration
     registered: tuple[Node | str, ...] = ()
     if registration is not None:
         area = f"{AREA_TEXT[registration.area]} at {registration.gpa:#x}"
-        registered = (area, node("br"), f"{registration.door} @{registration.icount:,}")
+        door = f"{registration.door} @{registration.icount:,}"
+        registered = (area, node("br"), door, *([node("small", callers)] if callers else []))
     details = (node("br"), node("small", detail)) if detail else ()
     when = (f"@{hits.first:,}", node("br"), f"@{hits.last:,}")
     return (

@@ -23,7 +23,7 @@ from papvmm.trace.events import (
 )
 from papvmm.trace.hub import Tracer
 
-KEPT: Final = 1024
+KEPT: Final = 1 << 14
 """Events of each kind kept on either side of the handover."""
 
 MOST_SPOTS: Final = 1 << 14

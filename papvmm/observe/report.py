@@ -1,6 +1,7 @@
 """The report: one HTML file without scripts that shows an exhibit, and needs nothing else."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 from typing import Final
 
 from papvmm.observe.exhibit import Demonstration, Exhibit, Result, outcome_text
@@ -50,7 +51,9 @@ def report(exhibit: Exhibit, commands: Iterable[str]) -> str:
 
 def _masthead(exhibit: Exhibit) -> Node:
     demonstration, config = exhibit.demonstration, exhibit.harmed.scene.config
-    kernels = " then ".join(file.name for file in (config.kernel, *config.next_kernels) if file)
+    kernels = " then ".join(
+        PurePath(file.name).name for file in (config.kernel, *config.next_kernels) if file
+    )
     levels = dict.fromkeys(r.scene.config.hv for r in (exhibit.harmed, exhibit.cured))
     return node(
         "header",
@@ -201,7 +204,7 @@ def _activity(exhibit: Exhibit) -> Node:
 def _why(exhibit: Exhibit) -> Node:
     steps = [
         node("li", node("span", f"@{step.icount:,}", class_="when"), " ", step.text)
-        for step in chain(exhibit.harmed)
+        for step in chain(exhibit.harmed, exhibit.demonstration.before)
     ]
     return node(
         "section",

@@ -1,19 +1,17 @@
 """Performs the scenes of a demonstration: boots the guest, records its run, judges it."""
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from papvmm.machine.builder import boot
 from papvmm.machine.guest import Guest
 from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import Outcome
+from papvmm.observe.callers import Callers
 from papvmm.observe.corruption import corruption_in
 from papvmm.observe.exhibit import Demonstration, Exhibit, Result, Scene
 from papvmm.observe.record import Recorder
 from papvmm.observe.resumption import resumption_in
-
-LONGEST: Final = 20_000_000
-"""Instructions after which a scene is cut short: something is wrong with it."""
 
 Carry: TypeAlias = Callable[[Guest], tuple[Guest, tuple[str, ...]]]
 """Saves a guest and returns it restored, and what was left behind."""
@@ -33,7 +31,7 @@ async def perform(
 async def play(scene: Scene, carry: Carry) -> Result:
     """Run one scene to its end."""
     guest = boot(scene.config)
-    recorder = Recorder(scene.handover_line)
+    recorder, callers = Recorder(scene.handover_line), Callers(guest)
     notes: tuple[str, ...] = ()
     _record(guest, recorder)
     if scene.save_after:
@@ -41,12 +39,12 @@ async def play(scene: Scene, carry: Carry) -> Result:
         guest, notes = carry(guest)
         _record(guest, recorder)
         recorder.hand_over("restored", foreign=False)
-    outcome = await _run_to_the_end(guest)
+    outcome = await _run_to_the_end(guest, scene.longest)
     record = recorder.finish(guest.memory)
     refusals = (*notes, *map(str, guest.refusals))
     return Result(
         scene, record, corruption_in(record), outcome, refusals,
-        resumption_in(record), guest.describe,
+        resumption_in(record), guest.describe, callers.texts,
     )  # fmt: skip
 
 
@@ -64,7 +62,7 @@ async def _run_until_saveable(guest: Guest, instructions: int) -> None:
         await machine.pause()
 
 
-async def _run_to_the_end(guest: Guest) -> Outcome:
+async def _run_to_the_end(guest: Guest, longest: int) -> Outcome:
     async with Machine(guest) as machine:
-        machine.resume(limit=LONGEST)
+        machine.resume(limit=longest)
         return await machine.rest()

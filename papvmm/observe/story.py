@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from papvmm.observe.exhibit import Result, outcome_text
-from papvmm.observe.wording import AREA_TEXT, handover_text
+from papvmm.observe.wording import AREA_TEXT, handover_text, shortened
 from papvmm.trace.events import HvWrite, Registration
 
 
@@ -15,14 +15,14 @@ class Step(NamedTuple):
     text: str
 
 
-def chain(result: Result) -> Iterator[Step]:
-    """Tell how it came to the first bad store, and how it went on."""
+def chain(result: Result, before: str) -> Iterator[Step]:
+    """Tell how it came to the first bad store, and how it went on after ``before``."""
     record, first = result.record, result.corruption.first
     handover = record.handover
     if handover is not None and first is not None:
         write = first.first
         if write.registration is not None:
-            yield _registered(write.registration)
+            yield _registered(result, write.registration, before)
         kept = "The areas stay registered, and RAM keeps what it holds."
         yield Step(
             handover.icount, f"{handover_text(handover)}: the next kernel takes over. {kept}"
@@ -34,12 +34,13 @@ def chain(result: Result) -> Iterator[Step]:
         yield Step(record.end, outcome_text(result.outcome))
 
 
-def _registered(registration: Registration) -> Step:
-    area, door = AREA_TEXT[registration.area], registration.door
+def _registered(result: Result, registration: Registration, before: str) -> Step:
+    area, who = AREA_TEXT[registration.area], before[0].upper() + before[1:]
     return Step(
         registration.icount,
-        f"Kernel A registers the {area} of vcpu{registration.vcpu_id} at {registration.gpa:#x}"
-        f" ({door}). From its next guest entry on the hypervisor stores into it.",
+        f"{who} registers the {area} of vcpu{registration.vcpu_id} at {registration.gpa:#x}"
+        f" ({result.origin(registration)})."
+        " From its next guest entry on the hypervisor stores into it.",
     )
 
 
@@ -47,6 +48,6 @@ def _stored(write: HvWrite, handover: int) -> Step:
     return Step(
         write.icount,
         f"Guest {write.actor} of vcpu{write.vcpu_id}: the hypervisor stores {write.field} at"
-        f" {write.gpa:#x}, 0x{write.old.hex()} → 0x{write.new.hex()},"
+        f" {write.gpa:#x}, {shortened(write.old)} → {shortened(write.new)},"
         f" {write.icount - handover:,} instructions later, into kernel B's page tables.",
     )

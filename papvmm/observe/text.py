@@ -11,7 +11,7 @@ from papvmm.observe.corruption import by_field
 from papvmm.observe.exhibit import Exhibit, Result, outcome_text
 from papvmm.observe.page_map import Mark, cells_of, mark_of, pages_shown
 from papvmm.observe.record import RunRecord
-from papvmm.observe.wording import AREA_TEXT, counted, handover_text, setting
+from papvmm.observe.wording import AREA_TEXT, counted, handover_text, setting, shortened
 from papvmm.trace.events import Registration
 
 WIDTH: Final = 80
@@ -176,12 +176,16 @@ def _hits(result: Result, paint: Paint) -> Iterator[str]:
     groups = by_field(result.corruption.hits)
     if not groups:
         return
-    head = f"  {'gpa':<10}{'field':<28}{'vcpu':>4}{'stores':>8}{'first':>12}{'last':>12}"
+    wide = max(12, 1 + max(len(at(group.last)) for group in groups))
+    name = min(28, 56 - 2 * wide)
+    head = (
+        f"  {'gpa':<10}{'field':<{name}}{'vcpu':>4}{'stores':>8}{'first':>{wide}}{'last':>{wide}}"
+    )
     yield paint(head, Ink.FAINT)
     for group in groups:
         yield (
-            f"  {group.gpa:<#10x}{group.name:<28}{group.write.vcpu_id:>4}{group.stores:>8}"
-            f"{at(group.first):>12}{at(group.last):>12}"
+            f"  {group.gpa:<#10x}{group.name:<{name}}{group.write.vcpu_id:>4}{group.stores:>8}"
+            f"{at(group.first):>{wide}}{at(group.last):>{wide}}"
         )
     if result.corruption.late:
         count = len(result.corruption.late)
@@ -197,11 +201,11 @@ def _explanation(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
             yield from _labelled_paragraph(
                 result.scene.name, reason, lambda line: paint(line, Ink.BAD)
             )
-    yield from _first_bad_write(exhibit.harmed)
+    yield from _first_bad_write(exhibit.harmed, exhibit.demonstration.before)
     yield from _labelled_paragraph("cure", exhibit.demonstration.cure)
 
 
-def _first_bad_write(result: Result) -> Iterator[str]:
+def _first_bad_write(result: Result, before: str) -> Iterator[str]:
     hit, handover = result.corruption.first, result.record.handover
     if hit is None or handover is None:
         return
@@ -211,15 +215,15 @@ def _first_bad_write(result: Result) -> Iterator[str]:
     area = "" if registration is None else AREA_TEXT[registration.area]
     yield from _labelled_paragraph(
         "first bad",
-        f"{write.field} of vcpu{write.vcpu_id} at {write.gpa:#x}, 0x{write.old.hex()} →"
-        f" 0x{write.new.hex()}, {at(write.icount)}: {write.icount - handover.icount:,}"
+        f"{write.field} of vcpu{write.vcpu_id} at {write.gpa:#x}, {shortened(write.old)} →"
+        f" {shortened(write.new)}, {at(write.icount)}: {write.icount - handover.icount:,}"
         f" instructions after the handover",
     )
     if registration is not None:
         yield from _labelled_paragraph(
             "why",
-            f"vcpu{registration.vcpu_id} registered that {area} for kernel A"
-            f" ({registration.door} {at(registration.icount)}), and {refused}",
+            f"vcpu{registration.vcpu_id} registered that {area} for {before}"
+            f" ({result.origin(registration)}), and {refused}",
         )
 
 

@@ -23,6 +23,11 @@ BLOCK: Final = 24.0
 STORED: Final = {Area.VPA.name: 40.0, Area.DTL.name: 60.0}
 """Where in a lane the stores into an area are, below its top."""
 
+MILLION: Final = 1_000_000
+
+SLIVER: Final = 0.5
+"""Gaps between blocks that are narrower, in pixels, are not drawn."""
+
 MARK_GAP: Final = 5.0
 """Stores nearer than this, in pixels, are drawn as one mark."""
 
@@ -82,12 +87,12 @@ def _ruler(axis: Axis, vcpus: int) -> Iterator[Node]:
     bottom = TOP + vcpus * LANE
     before = _round_positions(axis.start, axis.handover, 5)
     after = _round_positions(axis.handover, axis.end, 7)
-    for icount in (*before, *after):
+    for icount, step in (*((i, before.step) for i in before), *((i, after.step) for i in after)):
         x = axis.x(icount)
         yield node("line", x1=x, x2=x, y1=TOP - 4, y2=bottom, class_="rule")
         yield node(
             "text",
-            f"@{icount:,}",
+            f"@{icount // MILLION:,} M" if step % MILLION == 0 else f"@{icount:,}",
             x=x,
             y=bottom + 20,
             text_anchor="middle",
@@ -127,7 +132,7 @@ class Block(NamedTuple):
 
 def _blocks(record: RunRecord, axis: Axis, turns: Iterable[Turn], y: float) -> Iterator[Node]:
     handover = record.handover
-    blocks = _joined(turns, handover.icount if handover else record.end + 1)
+    blocks = _joined(turns, axis, handover.icount if handover else record.end + 1)
     for block, following in zip(blocks, [*blocks[1:], None], strict=True):
         if block.end < axis.start or block.start > axis.end:
             continue
@@ -151,15 +156,19 @@ def _wait(x: float, until: float, y: float, text: str) -> Iterator[Node]:
         yield node("text", text, x=middle, y=y + 8, text_anchor="middle", class_="small dim")
 
 
-def _joined(turns: Iterable[Turn], handover: int) -> list[Block]:
-    """Join turns that follow each other without a pause, but for a handover."""
+def _joined(turns: Iterable[Turn], axis: Axis, handover: int) -> list[Block]:
+    """Join turns that follow each other without a pause to be seen, but for a handover."""
     blocks: list[Block] = []
     for turn in turns:
-        if blocks and blocks[-1].end == turn.start != handover:
+        if blocks and turn.start != handover and _touch(axis, blocks[-1].end, turn.start):
             blocks[-1] = Block(blocks[-1].start, turn.end, turn.why)
         else:
             blocks.append(Block(turn.start, turn.end, turn.why))
     return blocks
+
+
+def _touch(axis: Axis, end: int, start: int) -> bool:
+    return end == start or axis.x(start) - axis.x(end) < SLIVER
 
 
 def _marks(axis: Axis, stores: Iterable[Store], y: float) -> Iterator[Node]:

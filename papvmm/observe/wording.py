@@ -9,6 +9,8 @@ from papvmm.vpa.layout import Area
 AREA_TEXT: Final = {Area.VPA.name: "VPA", Area.SLB_SHADOW.name: "SLB shadow", Area.DTL.name: "DTL"}
 """By the name in ``Registration.area`` and ``HvWrite.area``."""
 
+WORD: Final = 8
+
 _REASONS: Final = {
     "guest-reset": "RESET by the guest",
     "restored": "SAVED, and RESTORED in another machine",
@@ -24,6 +26,11 @@ def handover_text(handover: Handover) -> str:
 def counted(number: int, noun: str) -> str:
     """Write a number of things."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def shortened(stored: bytes) -> str:
+    """Write bytes as a number, only the first ones of many."""
+    return f"0x{stored.hex()}" if len(stored) <= WORD else f"0x{stored[:WORD].hex()}…"
 
 
 def setting(config: MachineConfig) -> str:

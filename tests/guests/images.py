@@ -3,7 +3,7 @@
 from pathlib import Path
 
 IMAGES = Path(__file__).resolve().parents[2] / "papvmm" / "images"
-GUESTS = sorted(IMAGES.glob("*.elf"))
+GUESTS = sorted(path for path in IMAGES.glob("*.elf") if path.stem != "linux-init")
 
 
 def image(name: str) -> Path:

@@ -14,6 +14,15 @@ from typing import NamedTuple
 
 import pytest
 
+from papvmm.boot.initramfs import (
+    CHARACTER_DEVICE,
+    CONSOLE,
+    DIRECTORY,
+    PROGRAM,
+    Member,
+    initramfs,
+)
+
 ROOT = Path(__file__).resolve().parents[2]
 FETCHED = Path(os.environ.get("PAPVMM_TEST_LINUX", ROOT / "build" / "linux"))
 """Where the kernels are: a directory for each Debian suite, with vmlinux and busybox."""
@@ -52,21 +61,17 @@ def debian(suite: str = "bookworm") -> Debian:
     return found
 
 
-def initramfs(busybox: Path, init: str = SHELL) -> bytes:
-    """A root file system (cpio, format newc) with busybox, empty mount points and an init."""
+def shell_initramfs(busybox: Path, init: str = SHELL) -> bytes:
+    """A root file system with busybox, empty mount points and an init."""
     directories = ("bin", "dev", "proc", "sys", "tmp")
-    members = [_member(name, 0o040755, b"") for name in directories]
-    members += [_member("bin/busybox", 0o100755, busybox.read_bytes())]
-    members += [_member("dev/console", 0o020600, b"", device=(5, 1))]
-    members += [_member("init", 0o100755, init.encode()), _member("TRAILER!!!", 0, b"")]
-    return b"".join(members)
-
-
-def _member(name: str, mode: int, data: bytes, device: tuple[int, int] = (0, 0)) -> bytes:
-    """Linux: Documentation/driver-api/early-userspace/buffer-format.rst."""
-    fields = (0, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(name) + 1, 0)
-    header = b"070701" + b"".join(b"%08X" % field for field in fields) + name.encode() + b"\0"
-    return b"".join(part + bytes(-len(part) % 4) for part in (header, data))
+    return initramfs(
+        (
+            *(Member(path, DIRECTORY) for path in directories),
+            Member("dev/console", CHARACTER_DEVICE, device=CONSOLE),
+            Member("bin/busybox", PROGRAM, busybox.read_bytes()),
+            Member("init", PROGRAM, init.encode()),
+        )
+    )
 
 
 class Console:

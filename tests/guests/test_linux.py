@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.guests.linux import PROMPT, QUICK, Console, debian, initramfs
+from tests.guests.linux import PROMPT, QUICK, Console, debian, shell_initramfs
 
 pytestmark = pytest.mark.linux
 
@@ -12,7 +12,7 @@ def shell(tmp_path_factory):
     """Options that boot Debian 12's kernel to a shell."""
     kernel = debian()
     initrd = tmp_path_factory.mktemp("linux") / "initramfs.cpio"
-    initrd.write_bytes(initramfs(kernel.busybox))
+    initrd.write_bytes(shell_initramfs(kernel.busybox))
     return ("-kernel", kernel.vmlinux, "-initrd", initrd, "-append", QUICK)
 
 

@@ -161,7 +161,8 @@ def test_the_command_lists_the_demonstrations():
     done = papvmm("demo", "--list")
 
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines()] == list(DEMONSTRATIONS)
+    names = [line.split()[0] for line in done.stdout.splitlines()]
+    assert names == [*DEMONSTRATIONS, "linux"]
 
 
 def test_the_command_it_prints_runs_the_harmed_scene_by_hand(tmp_path):
@@ -171,6 +172,32 @@ def test_the_command_it_prints_runs_the_harmed_scene_by_hand(tmp_path):
     console = papvmm(*command.split()[1:]).stdout
 
     assert re.search(r"kernel B: \d+ words changed", console)
+
+
+def test_the_functions_that_registered_an_area_are_named():
+    hits = by_field(exhibit("reboot").harmed.corruption.hits)
+    registrations = [hit.write.registration for hit in hits]
+
+    callers = {exhibit("reboot").harmed.callers[r.number] for r in registrations if r}
+
+    assert callers == {
+        "areas_register ← old_kernel ← guest",
+        "areas_register ← secondary ← secondary_cpu",
+    }
+
+
+def test_the_linux_demonstration_needs_a_kernel():
+    done = papvmm("demo", "linux")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "papvmm demo linux needs --kernel VMLINUX" in done.stderr
+
+
+def test_a_kernel_is_for_the_linux_demonstration_only():
+    done = papvmm("demo", "oops", "--kernel", "vmlinux")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--kernel and --initrd are for papvmm demo linux" in done.stderr
 
 
 def test_an_output_directory_that_can_not_be_is_one_clear_line(tmp_path):
