@@ -15,6 +15,7 @@ from papvmm.engine.python.on_demand import OnDemand
 from papvmm.isa.encode import assemble_program
 from papvmm.isa.msr import MSR_LE, MSR_ME, MSR_SF
 from papvmm.isa.state import CIA, CTR, GPR, LR, MSR, NOW, ArchState
+from papvmm.isa.versions import Isa
 from papvmm.machine.code_store import DiskStore, cache_directory
 from papvmm.machine.compiler import CompilerProcess
 from papvmm.machine.engine_version import engine_version
@@ -45,25 +46,26 @@ default_heat = HOT
 """What programs get that ask for nothing: see the fixture ``every_engine``."""
 
 
-def executor(memory, hot, traces=TRACES, tables=None):
+def executor(memory, hot, traces=TRACES, tables=None, isa=Isa.V3_0):
     """An executor that is the only one of its guest; ``hot`` may make it."""
     if callable(hot):
         return hot(memory)
     if hot not in (NATIVE, REGIONS):
         state, cache = ArchState(), CodeCache(memory, limit=traces)
-        return PythonExecutor(state, memory, cache, tables and Mmu(state, tables), hot=hot)
+        mmu = tables and Mmu(state, tables)
+        return PythonExecutor(state, memory, cache, mmu, hot=hot, isa=isa)
     store = DiskStore(cache_directory(), engine_version)
     workshop = Workshop(CompilerProcess(None, waits=True), store)
     if hot is REGIONS:
         workshop = Workshop(CompilerHere(), KeptInterpreter(store))
     pace = ALL_IS_HOT if hot is REGIONS else USUAL_PACE
-    return native_executor(memory, workshop, pace, tables)
+    return native_executor(memory, workshop, pace, tables, isa)
 
 
-def native_executor(memory, workshop, pace=ALL_IS_HOT, tables=None):
+def native_executor(memory, workshop, pace=ALL_IS_HOT, tables=None, isa=Isa.V3_0):
     """A native executor that is the only one of its guest."""
-    code = NativeCode(memory, workshop, pace)
-    return NativeExecutor(memory, code, OnDemand(memory), tables)
+    code = NativeCode(memory, workshop, pace, isa)
+    return NativeExecutor(memory, code, OnDemand(memory, isa), tables)
 
 
 class CompilerHere:
@@ -111,7 +113,7 @@ class Program:
     says otherwise. Translation is by the guest's tables, or as ``translated`` does it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what tests vary
         self,
         text,
         *,
@@ -122,16 +124,17 @@ class Program:
         hot=None,
         translated=None,
         traces=TRACES,
+        isa=Isa.V3_0,
         **registers,
     ):
         self.memory = ram if isinstance(ram, GuestMemory) else GuestMemory(ram)
         self.memory.write(at, image(text, at=at, little_endian=little_endian))
         tables = None if translated else Tables(self.memory, HashTable())
         heat = default_heat if hot is None else hot
-        self.executor = executor(self.memory, heat, traces, tables)
+        self.executor = executor(self.memory, heat, traces, tables, isa)
         self.state = self.executor.state
         translated = translated or Mmu(self.state, tables)
-        self.processor = Processor(self.executor, self.memory, translated)
+        self.processor = Processor(self.executor, self.memory, translated, isa)
         self.run = self.processor.run
         self.state.write(MSR, MSR_SF | MSR_ME | msr | (MSR_LE if little_endian else 0))
         self.state.write(CIA, at)

@@ -37,6 +37,7 @@ from papvmm.isa.state import (
     SDAR,
     SIAR,
 )
+from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.translate import NoPageTable, StorageInterrupt, Translation
 
@@ -69,7 +70,11 @@ class Processor:
     """An ``Engine``: an executor for the ordinary instructions, and all the rest."""
 
     def __init__(
-        self, executor: Executor, memory: GuestMemory, translated: Translation | None = None
+        self,
+        executor: Executor,
+        memory: GuestMemory,
+        translated: Translation | None = None,
+        isa: Isa = Isa.V3_0,
     ) -> None:
         self._executor: Final = executor
         self.state: Final = executor.state
@@ -77,6 +82,7 @@ class Processor:
         self._q: Final = self.state.doublewords
         self._memory: Final = memory
         self._translated: Final = translated or NoPageTable()
+        self._isa: Final = isa
         self._fruitless = 0
         self._interrupted_at = -1
         """Interrupts since an instruction was completed in this run, and NOW at the latest."""
@@ -88,7 +94,7 @@ class Processor:
         """What executes odd instructions."""
         from papvmm.engine.stepper import Stepper  # noqa: PLC0415 - plain guests need none
 
-        return Stepper(self.state, self._memory, self._translated)
+        return Stepper(self.state, self._memory, self._translated, self._isa)
 
     def run(self, budget: int) -> ExitReason:
         """Complete ``budget`` instructions, delivering interrupts; see ``Engine``."""

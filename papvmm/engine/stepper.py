@@ -18,6 +18,7 @@ from papvmm.isa.operands import Operand
 from papvmm.isa.softfloat.record import settle
 from papvmm.isa.state import CIA, MSR, NOW, ArchState
 from papvmm.isa.undescribed import facility_of, undescribed
+from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.translate import RealMode, Translation, misaligned
 
@@ -54,7 +55,10 @@ class Known(NamedTuple):
 class Stepper:
     """Executes the instruction at CIA, whatever storage it touches and however odd it is."""
 
-    def __init__(self, state: ArchState, memory: GuestMemory, translated: Translation) -> None:
+    def __init__(
+        self, state: ArchState, memory: GuestMemory, translated: Translation, isa: Isa
+    ) -> None:
+        self._isa: Final = isa
         self._state: Final = state
         self._q: Final = state.doublewords
         self._storage: Final = GuestStorage(memory, RealMode(), translated)
@@ -69,7 +73,7 @@ class Stepper:
         msr, word = self._q[_MSR], self._fetch()
         known = self._known.get((word, msr & _VARIANTS)) or self._learn(word, msr & _VARIANTS)
         if known is None:
-            return Stepped(undescribed(word, msr), None)
+            return Stepped(undescribed(word, msr, self._isa), None)
         exit_ = self._execute(known)
         if exit_ is None or exit_.completes:
             self._q[_NOW] += 1
@@ -79,11 +83,14 @@ class Stepper:
 
     def _learn(self, word: int, variant: int) -> Known | None:
         """Find out all about an instruction word, and keep it; None if it is illegal."""
-        decoded = decode(word)
+        decoded = decode(word, self._isa)
         if decoded is None:
             return None
         template = decoded.instruction.template(
-            decoded.statics, problem_state=bool(variant & MSR_PR), sf=bool(variant & MSR_SF)
+            decoded.statics,
+            problem_state=bool(variant & MSR_PR),
+            sf=bool(variant & MSR_SF),
+            isa=self._isa,
         )
         operation, helper = careful_operation(decoded, template), decoded.instruction.helper
         fields = {} if helper is None else decoded.fields
@@ -96,7 +103,7 @@ class Stepper:
     def not_built(self) -> NotBuilt:
         """Return the report that the instruction at CIA is not built."""
         word = self._fetch()
-        decoded, unit = decode(word), facility_of(word)
+        decoded, unit = decode(word, self._isa), facility_of(word, self._isa)
         if decoded is not None:
             what = decoded.instruction.mnemonic
         else:

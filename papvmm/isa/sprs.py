@@ -1,4 +1,4 @@
-"""Special purpose registers of a POWER9 as its guest sees them: one row per SPR number.
+"""Special purpose registers as a guest sees them: one row per SPR number.
 
 Privilege is not in the rows: an SPR number with bit 0x10 is privileged, always (Power ISA
 v3.0B, Book III, 4.4.4). Registers that only a hypervisor reaches behave for a guest as numbers
@@ -11,6 +11,7 @@ from enum import Flag
 from typing import Final
 
 from papvmm.isa.facilities import Facility
+from papvmm.isa.versions import EVERY_VERSION, Isa, versions
 from papvmm.values import Value
 
 
@@ -26,7 +27,8 @@ class Spr(Value):
     """One SPR number: the register behind it, that register's width and how it is reached.
 
     ``facility`` governs accesses in problem state (all of them, for TM). A register that is
-    not ``computed`` is a state cell of its own, under its name in lower case.
+    not ``computed`` is a state cell of its own, under its name in lower case. Processors have
+    it that implement one of ``versions`` of the Power ISA.
     """
 
     number: int
@@ -35,6 +37,7 @@ class Spr(Value):
     access: Access
     facility: Facility | None = None
     computed: bool = False
+    versions: int = EVERY_VERSION
 
     @property
     def is_privileged(self) -> bool:
@@ -49,6 +52,9 @@ def is_privileged(number: int) -> bool:
 
 R, W, RW = Access.R, Access.W, Access.RW
 _PM, _EBB, _TM = Facility.PM, Facility.EBB, Facility.TM
+_TO_3_0: Final = versions(until=Isa.V3_0)
+_FROM_3_0: Final = versions(since=Isa.V3_0)
+_FROM_3_1: Final = versions(since=Isa.V3_1)
 
 _ROWS: Final = (
     Spr(1, "XER", 64, RW, computed=True),
@@ -66,12 +72,12 @@ _ROWS: Final = (
     Spr(29, "AMR", 64, RW),
     Spr(48, "PID", 32, RW),
     Spr(61, "IAMR", 64, RW),
-    Spr(128, "TFHAR", 64, RW, _TM, computed=True),
-    Spr(129, "TFIAR", 64, RW, _TM, computed=True),
-    Spr(130, "TEXASR", 64, RW, _TM, computed=True),
-    Spr(131, "TEXASRU", 32, RW, _TM, computed=True),
+    Spr(128, "TFHAR", 64, RW, _TM, computed=True, versions=_TO_3_0),
+    Spr(129, "TFIAR", 64, RW, _TM, computed=True, versions=_TO_3_0),
+    Spr(130, "TEXASR", 64, RW, _TM, computed=True, versions=_TO_3_0),
+    Spr(131, "TEXASRU", 32, RW, _TM, computed=True, versions=_TO_3_0),
     Spr(136, "CTRL", 32, R),
-    Spr(144, "TIDR", 64, RW),
+    Spr(144, "TIDR", 64, RW, versions=Isa.V3_0),
     Spr(152, "CTRL", 32, W),
     Spr(153, "FSCR", 64, RW),
     Spr(157, "UAMOR", 64, RW),
@@ -85,11 +91,18 @@ _ROWS: Final = (
     Spr(273, "SPRG1", 64, RW),
     Spr(274, "SPRG2", 64, RW),
     Spr(275, "SPRG3", 64, RW),
-    Spr(283, "CIR", 32, R),
+    Spr(283, "CIR", 32, R, versions=_TO_3_0),
     Spr(287, "PVR", 32, R),
     Spr(308, "SPURR", 64, R, computed=True),
     Spr(309, "PURR", 64, R, computed=True),
     Spr(446, "TIR", 64, R),
+    Spr(468, "HASHKEYR", 64, RW, versions=_FROM_3_1),
+    Spr(736, "SIER2", 64, R, _PM, versions=_FROM_3_1),
+    Spr(737, "SIER3", 64, R, _PM, versions=_FROM_3_1),
+    Spr(738, "MMCR3", 64, R, _PM, versions=_FROM_3_1),
+    Spr(752, "SIER2", 64, RW, versions=_FROM_3_1),
+    Spr(753, "SIER3", 64, RW, versions=_FROM_3_1),
+    Spr(754, "MMCR3", 64, RW, versions=_FROM_3_1),
     Spr(768, "SIER", 64, R, _PM),
     Spr(769, "MMCR2", 64, RW, _PM),
     Spr(770, "MMCRA", 64, RW, _PM),
@@ -113,8 +126,10 @@ _ROWS: Final = (
     Spr(804, "EBBHR", 64, RW, _EBB),
     Spr(805, "EBBRR", 64, RW, _EBB),
     Spr(806, "BESCR", 64, RW, _EBB),
+    Spr(812, "DEXCR", 32, R, versions=_FROM_3_1),
     Spr(815, "TAR", 64, RW, Facility.TAR),
-    Spr(823, "PSSCR", 64, RW),
+    Spr(823, "PSSCR", 64, RW, versions=_FROM_3_0),
+    Spr(828, "DEXCR", 64, RW, versions=_FROM_3_1),
     Spr(848, "IC", 64, R, computed=True),
     Spr(849, "VTB", 64, R, computed=True),
     Spr(895, "WORT", 64, RW),
@@ -127,4 +142,4 @@ SPRS: Final = {row.number: row for row in _ROWS}
 """Every SPR number that means something to a guest."""
 
 STORED: Final = {row.name: row.width for row in _ROWS if not row.computed}
-"""The registers that are state cells, with their widths in bits."""
+"""The registers that are state cells, with their widths in bits: those of their last rows."""

@@ -40,6 +40,7 @@ from papvmm.isa.ir import (
 from papvmm.isa.operands import HIGH, LOW, OE, Kind, Operand, Rc, Register
 from papvmm.isa.state import CR, FPSCR, FSCR, GPR, MSR, OV, OV32, SO, Cell
 from papvmm.isa.value import BadDescription, Value
+from papvmm.isa.versions import Isa
 
 Place: TypeAlias = Operand | Register | Cell
 
@@ -54,10 +55,14 @@ class Trace:
         *,
         problem_state: bool = False,
         sf: bool = True,
+        isa: Isa = Isa.V3_0,
     ) -> None:
         self.operands: Final = operands
         self.problem_state: Final = problem_state
         self.sf: Final = sf
+        self.is_of_one_version = False
+        """Whether the description has asked for the version of the Power ISA."""
+        self._isa: Final = isa
         self._statics: Final = statics
         self._ops: Final[list[Op]] = []
         self._known: Final[dict[Op, Ref]] = {}
@@ -98,6 +103,12 @@ class Trace:
     def static(self, operand: Operand) -> int:
         """Return the number of a static operand; 0 if the instruction lacks it."""
         return self._statics.get(operand, 0)
+
+    @property
+    def isa(self) -> Isa:
+        """The version of the Power ISA that the processor implements."""
+        self.is_of_one_version = True
+        return self._isa
 
     @property
     def cia(self) -> Value:

@@ -1,7 +1,8 @@
 """Instruction words without a description: floating point, vectors, and the illegal ones.
 
-The tables list the extended opcodes that a POWER9 has (Power ISA v3.0B, Book I, chapters 4 to
-7), so that an instruction of a facility that is off is told from one that does not exist.
+The tables list the extended opcodes of Power ISA v3.0B (Book I, chapters 4 to 7) and what
+version 3.1 added, so that an instruction of a facility that is off is told from one that does
+not exist.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from typing import Final
 from papvmm.bits import field
 from papvmm.isa.exit import UNAVAILABLE, Exit
 from papvmm.isa.facilities import Unit
+from papvmm.isa.versions import Isa
 from papvmm.values import Value
 
 
@@ -17,7 +19,8 @@ class Group(Value):
     """Instructions of one primary opcode, told apart by bits ``first`` to ``last``.
 
     For the extended opcodes in ``narrowed``, bits 11:15 must be one of a few values. ``high``
-    is the unit if bit ``high_bit`` selects a VSR that is a vector register.
+    is the unit if bit ``high_bit`` selects a VSR that is a vector register. Processors have them
+    that implement version ``since`` of the Power ISA.
     """
 
     opcode: int
@@ -28,6 +31,7 @@ class Group(Value):
     narrowed: dict[int, frozenset[int]]
     high: Unit
     high_bit: int
+    since: Isa
 
     def unit_of(self, word: int) -> Unit | None:
         """Return what the word needs, or None if it is not of this group."""
@@ -47,13 +51,14 @@ def _group(
     narrowed: dict[int, Iterable[int]] | None = None,
     high: Unit | None = None,
     high_bit: int = 31,
+    since: Isa = Isa.V2_07,
 ) -> Group:
     narrow = {number: frozenset(values) for number, values in (narrowed or {}).items()}
     every = frozenset(extended) | narrow.keys()
-    return Group(opcode, *bits, unit, every, narrow, high or unit, high_bit)
+    return Group(opcode, *bits, unit, every, narrow, high or unit, high_bit, since)
 
 
-_A, _VA = (26, 30), (26, 31)
+_A, _VA, _VC = (26, 30), (26, 31), (22, 31)
 _X, _XO, _Z22, _Z23 = (21, 30), (21, 31), (22, 30), (23, 30)
 _XX2, _XX3, _XX4 = (21, 29), (21, 28), (26, 27)
 
@@ -128,17 +133,110 @@ _XX2_FORM: Final = (
     473, 488, 489, 490, 491, 504, 505, 506, 507,
 )  # fmt: skip
 
+_VX_3_0: Final = (
+    1, 65, 133, 197, 389, 453, 513, 525, 577, 589, 653, 717, 781, 833, 845, 909, 973, 1027, 1091,
+    1153, 1155, 1217, 1281, 1345, 1473, 1484, 1549, 1613, 1677, 1729, 1793, 1796, 1805, 1860,
+    1869, 1933, 1985,
+)  # fmt: skip
+_ADDED_BY_3_0: Final = (
+    *(_group(opcode, _X, Unit.FP, (675,), since=Isa.V3_0) for opcode in (59, 63)),
+    _group(57, (30, 31), Unit.VSX, (2, 3), since=Isa.V3_0),
+    _group(61, (30, 31), Unit.VSX, (2, 3), since=Isa.V3_0),
+    _group(61, (29, 31), Unit.VSX, (1, 5), high=Unit.VECTOR, high_bit=28, since=Isa.V3_0),
+    _group(31, _X, Unit.VSX, (781, 812, 813, 876, 909, 940, 941, 1004), since=Isa.V3_0),
+    _group(31, _X, Unit.VSX, _VSX_OR_VECTOR, high=Unit.VECTOR, since=Isa.V3_0),
+    _group(4, _VA, Unit.VECTOR, (35, 59), since=Isa.V3_0),
+    _group(
+        4,
+        _XO,
+        Unit.VECTOR,
+        _VX_3_0,
+        {
+            1409: (0, 2, 4, 5, 6, 7, 31),
+            1921: (0, 2, 4, 5, 6, 7, 31),
+            1538: (0, 1, 6, 7, 8, 9, 10, 16, 17, 24, 25, 26, 28, 29, 30, 31),
+        },
+        since=Isa.V3_0,
+    ),
+    _group(4, _VC, Unit.VECTOR, (7, 71, 135, 263, 327, 391), since=Isa.V3_0),
+    _group(
+        60, _XX3, Unit.VSX, (3, 11, 19, 26, 58, 59, 128, 136, 144, 152, 216, 248), since=Isa.V3_0
+    ),
+    _group(
+        60,
+        _XX2,
+        Unit.VSX,
+        (165, 181, 298, 362, 426, 427, 442, 443, 490, 491, 506, 507),
+        {347: (0, 1, 16, 17), 475: (0, 1, 7, 8, 9, 15, 23, 24, 25, 31)},
+        since=Isa.V3_0,
+    ),
+    _group(60, _X, Unit.VSX, (918,), {360: range(8)}, since=Isa.V3_0),
+    _group(
+        63,
+        _X,
+        Unit.VSX,
+        _QUAD,
+        {804: (0, 2, 8, 16, 18, 27), 836: (1, 2, 9, 10, 17, 20, 22, 25)},
+        since=Isa.V3_0,
+    ),
+    _group(63, _Z23, Unit.VSX, (5, 37), since=Isa.V3_0),
+)
+"""Found first: other groups have some of them, too."""
+
+_VX_3_1: Final = (
+    # Quotients, remainders and products.
+    11, 139, 203, 267, 395, 459, 523, 651, 715, 779, 907, 971, 1547, 1675, 1739, 1803, 1931, 1995,
+    200, 456, 457, 649, 712, 713, 905, 968, 969,
+    # Compares, rotates and shifts of quadwords.
+    5, 69, 257, 261, 321, 325, 517, 773,
+    # Inserts, extracts, gathers and counts under a mask.
+    15, 79, 143, 207, 271, 335, 399, 463, 527, 591, 655, 719, 783, 847, 911, 975, 397, 461, 1228,
+    1357, 1421, 1485, 1924, 1988,
+)  # fmt: skip
+_MATRIX: Final = (
+    2, 3, 18, 19, 26, 27, 34, 35, 42, 43, 50, 51, 58, 59, 75, 82, 90, 99, 107, 114, 122, 146, 154,
+    178, 186, 210, 218, 242, 250,
+)  # fmt: skip
+_ADDED_BY_3_1: Final = (
+    _group(6, (28, 31), Unit.VSX, (0, 1), since=Isa.V3_1),
+    _group(
+        31,
+        _X,
+        Unit.VSX,
+        (13, 45, 77, 109, 141, 173, 205, 237, 333, 461),
+        {177: (0, 1, 3)},
+        since=Isa.V3_1,
+    ),
+    _group(4, _VA, Unit.VECTOR, range(20, 32), since=Isa.V3_1),
+    _group(
+        4,
+        _XO,
+        Unit.VECTOR,
+        _VX_3_1,
+        {
+            13: range(4),
+            1037: range(4),
+            1538: (27,),
+            1602: (*range(5), *range(8, 13), *range(16, 21), *range(24, 32)),
+        },
+        since=Isa.V3_1,
+    ),
+    _group(4, _VC, Unit.VECTOR, (455, 647, 903), since=Isa.V3_1),
+    _group(59, _XX3, Unit.VSX, _MATRIX, since=Isa.V3_1),
+    _group(60, _X, Unit.VSX, (916, 917, 948, 949), {360: (31,)}, since=Isa.V3_1),
+    _group(60, _XX2, Unit.VSX, (), {475: (2, 16, 17)}, since=Isa.V3_1),
+    _group(63, _X, Unit.VSX, (68, 196, 228, 676, 740), {836: (0, 3, 8, 11)}, since=Isa.V3_1),
+    _group(63, _X, Unit.FP, (), {994: (0, 1)}, since=Isa.V3_1),
+)
+
 GROUPS: Final = (
+    *_ADDED_BY_3_0,
     *(_group(opcode, (0, 5), Unit.FP, (opcode,)) for opcode in range(48, 56)),
     _group(57, (30, 31), Unit.FP, (0,)),
-    _group(57, (30, 31), Unit.VSX, (2, 3)),
     _group(61, (30, 31), Unit.FP, (0,)),
-    _group(61, (30, 31), Unit.VSX, (2, 3)),
-    _group(61, (29, 31), Unit.VSX, (1, 5), high=Unit.VECTOR, high_bit=28),
     _group(31, _X, Unit.FP, _FP_STORAGE),
     _group(31, _X, Unit.VECTOR, _VECTOR_STORAGE),
     _group(31, _X, Unit.VSX, _VSX_STORAGE),
-    _group(31, _X, Unit.VSX, _VSX_OR_VECTOR, high=Unit.VECTOR),
     _group(31, _X, Unit.FP, _FP_OR_VECTOR, high=Unit.VECTOR),
     _group(59, _A, Unit.FP, _SUMS),
     _group(59, _X, Unit.FP, (*_DECIMAL, 846, 974)),
@@ -146,27 +244,14 @@ GROUPS: Final = (
     _group(63, _X, Unit.FP, (*_DECIMAL, *_FP_X), {583: (0, 1, 20, 21, 22, 23, 24)}),
     *(_group(opcode, _Z22, Unit.FP, (66, 98, 194, 226)) for opcode in (59, 63)),
     *(_group(opcode, _Z23, Unit.FP, (3, 35, 67, 99, 227)) for opcode in (59, 63)),
-    _group(
-        63,
-        _X,
-        Unit.VSX,
-        _QUAD,
-        {804: (0, 2, 8, 16, 18, 27), 836: (1, 2, 9, 10, 17, 20, 22, 25)},
-    ),
-    _group(63, _Z23, Unit.VSX, (5, 37)),
     _group(4, _VA, Unit.VECTOR, _VA_FORM),
     _group(
         4,
         _XO,
         Unit.VECTOR,
         _VX_FORM,
-        {
-            1409: (0, 2, 4, 5, 6, 7, 31),
-            1921: (0, 2, 4, 5, 6, 7, 31),
-            1538: (0, 1, 6, 7, 8, 9, 10, 16, 17, 24, 25, 26, 28, 29, 30, 31),
-        },
     ),
-    _group(4, (22, 31), Unit.VECTOR, _VC_FORM),
+    _group(4, _VC, Unit.VECTOR, _VC_FORM),
     _group(60, _XX4, Unit.VSX, (3,)),
     _group(60, _XX3, Unit.VSX, _XX3_FORM),
     _group(
@@ -174,24 +259,26 @@ GROUPS: Final = (
         _XX2,
         Unit.VSX,
         _XX2_FORM,
-        {347: (0, 1, 16, 17), 475: (0, 1, 7, 8, 9, 15, 23, 24, 25, 31)},
     ),
-    _group(60, _X, Unit.VSX, (918,), {360: range(8)}),
+    *_ADDED_BY_3_1,
 )
 
 
-def facility_of(word: int) -> Unit | None:
-    """Return the facility that an instruction without description needs; None: it is illegal."""
+def facility_of(word: int, isa: Isa) -> Unit | None:
+    """Return the facility that an instruction without description needs; None: it is illegal.
+
+    ``isa`` is the version of the Power ISA that the processor implements.
+    """
     for group in GROUPS:
         unit = group.unit_of(word)
         if unit is not None:
-            return unit
+            return unit if isa >= group.since else None
     return None
 
 
-def undescribed(word: int, msr: int) -> Exit:
+def undescribed(word: int, msr: int, isa: Isa) -> Exit:
     """Return what a word without description comes to in the state that ``msr`` describes."""
-    unit = facility_of(word)
+    unit = facility_of(word, isa)
     if unit is None:
         return Exit.ILLEGAL
     return Exit.NOT_BUILT if msr & unit else UNAVAILABLE[unit]

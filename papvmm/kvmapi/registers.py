@@ -1,8 +1,8 @@
 """The registers of ONE_REG, one row each: names and numbers as in Linux's ``uapi/asm/kvm.h``.
 
 An id is the architecture, the logarithm of the register's size, and a number; only the whole id
-names a register. Rows are what a VMM migrates of a POWER9 in a papvmm guest. Registers that a
-POWER9 or such a guest doesn't have (transactional memory, BookE, DABR …) have no row, so their
+names a register. Rows are what a VMM migrates of a processor in a papvmm guest, whatever model
+it is. Registers that no such guest has (transactional memory, BookE, DABR …) have no row, so their
 ids are unknown. How it behaves: ``arch/powerpc/kvm/book3s_hv.c``.
 """
 
@@ -237,6 +237,11 @@ def _rows() -> Iterator[Register]:
     yield _cell("TIDR", 0xBC, 64)
     yield _masked("PSSCR", 0xBD, 64, PSSCR, PSSCR_GUEST)
     yield _cell("DEC_EXPIRY", 0xBE, 64)
+    yield _cell("MMCR3", 0xC1, 64)
+    yield _cell("SIER2", 0xC2, 64)
+    yield _cell("SIER3", 0xC3, 64)
+    yield _cell("DEXCR", 0xC6, 64)
+    yield _cell("HASHKEYR", 0xC7, 64)
 
 
 REGISTERS: Final[Mapping[int, Register]] = {row.id: row for row in _rows()}

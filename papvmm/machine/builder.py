@@ -54,7 +54,8 @@ def engines(
     config: MachineConfig, memory: GuestMemory, hash_table: HashTable, tell: Tell | None
 ) -> list[Engine]:
     """Return the engines of all vcpus."""
-    made = make_engines(config.accel, memory, hash_table, config.vcpus, tell)
+    isa = cpu_model(config.cpu).isa
+    made = make_engines(config.accel, memory, hash_table, config.vcpus, tell, isa=isa)
     for vcpu_id, engine in enumerate(made):
         engine.state.write(DARN_SEED, config.seed + vcpu_id)
     return made

@@ -9,18 +9,36 @@ from itertools import product
 import pytest
 
 from papvmm.isa.decode import decode
+from papvmm.isa.processors import cpu_model
 from papvmm.isa.undescribed import facility_of
+from papvmm.isa.versions import Isa
 
 GDB = shutil.which("gdb-multiarch")
 TEXT = 0x10000
 EXTENDED_BITS = {4: 11, 19: 11, 31: 11, 57: 3, 58: 3, 59: 11, 60: 11, 61: 3, 62: 3, 63: 11}
 """Bits at the end of a word that tell the instructions of a primary opcode apart."""
 
-NOT_POWER9 = {
+NOT_OF_A_SERVER = {
     "eciwx", "ecowx", "icswx", "icswx.", "pbt.", "dcbi", "tlbia", "tlbld", "tlbli", "mtsle",
-    "rfi", "rmieg", "msgsndu", "msgclru", "slbiag", "urfid",
+    "rfi", "rmieg", "msgsndu", "msgclru", "slbiag", "urfid", "waitasec",
 }  # fmt: skip
 """What binutils knows whatever the processor, or since version 3.0C of the ISA."""
+
+NOT_OFFERED = {
+    Isa.V2_07: {"vabsdub", "vabsduh", "vabsduw"},
+    Isa.V3_0: set(),
+    Isa.V3_1: {
+        "tbegin.", "tend.", "tsr.", "tabort.", "tabortwc.", "tabortwci.", "tabortdc.",
+        "tabortdci.", "tcheck", "treclaim.", "trechkpt.", "tsuspend.", "tresume.", "tendall.",
+    },
+}  # fmt: skip
+"""What it gives a processor that has it not yet, or no longer."""
+
+SAME_WORD = {
+    "sync", "phwsync", "stcisync", "dcbfps", "paste.", "pause_short", "tlbie", "tlbiel",
+    "slbmfee", "slbmfev", "mffsce", "mffscdrn", "mffscdrni", "mffscrn", "mffscrni", "mffsl",
+}  # fmt: skip
+"""Words that had another meaning before, or whose new bits were ignored."""
 
 
 def candidates() -> list[int]:
@@ -51,13 +69,13 @@ def elf(text: bytes) -> bytes:
     return header + table + text + names
 
 
-def binutils(words: list[int], directory) -> list[str]:
-    """Return binutils' text of each word."""
+def binutils(words: list[int], cpu: str, directory) -> list[str]:
+    """Return binutils' text of each word, for a processor."""
     image = directory / "words.elf"
     image.write_bytes(elf(b"".join(word.to_bytes(4) for word in words)))
     commands = (
         "set architecture powerpc:common64",
-        "set disassembler-options power9",
+        f"set disassembler-options {cpu}",
         f"x/{len(words)}i {TEXT}",
     )
     arguments = [text for command in commands for text in ("-ex", command)]
@@ -69,15 +87,36 @@ def binutils(words: list[int], directory) -> list[str]:
 
 @pytest.mark.oracle
 @pytest.mark.skipif(GDB is None, reason="gdb-multiarch is not installed")
-def test_the_words_that_binutils_knows_are_ours(tmp_path):
-    words = candidates()
+@pytest.mark.parametrize("cpu", ["power8", "power9", "power10"])
+def test_the_words_that_binutils_knows_are_ours(cpu, tmp_path):
+    words, isa = candidates(), cpu_model(cpu).isa
 
-    texts = binutils(words, tmp_path)
+    texts = binutils(words, cpu, tmp_path)
 
     assert len(texts) == len(words)
     missing = {
         text.split()[0]
         for word, text in zip(words, texts, strict=True)
-        if not text.startswith(".long") and decode(word) is None and facility_of(word) is None
+        if not text.startswith(".long")
+        and decode(word, isa) is None
+        and facility_of(word, isa) is None
     }
-    assert missing <= NOT_POWER9
+    assert missing <= NOT_OF_A_SERVER | NOT_OFFERED[isa]
+
+
+@pytest.mark.oracle
+@pytest.mark.skipif(GDB is None, reason="gdb-multiarch is not installed")
+@pytest.mark.parametrize("cpu", ["power8", "power9"])
+def test_what_a_later_version_added_is_illegal_where_binutils_does_not_know_it(cpu, tmp_path):
+    words, isa = candidates(), cpu_model(cpu).isa
+
+    before, after = (binutils(words, one, tmp_path) for one in (cpu, "power10"))
+
+    early = {
+        text.split()[0]
+        for word, old, text in zip(words, before, after, strict=True)
+        if old.startswith(".long")
+        and not text.startswith(".long")
+        and (decode(word, isa) is not None or facility_of(word, isa) is not None)
+    }
+    assert early <= SAME_WORD

@@ -20,8 +20,8 @@ from papvmm.isa.binding import plan
 from papvmm.isa.decode import decode
 from papvmm.isa.ir import Branch, Const, Immediate, Pure, fold
 from papvmm.isa.spec import INSTRUCTIONS
+from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
-from tests.programs import CompilerHere
 
 VECTORS = Path(__file__).parents[1] / "data" / "isa-vectors.jsonl.gz"
 WORDS = PAGE // 4
@@ -29,6 +29,14 @@ AT = 0x3000
 MODES = range(layout.REAL_MODES)
 FOUND = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 MADE = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64)
+
+
+class NoCompiler:
+    def submit(self, job):
+        pass
+
+    def finished(self):
+        return ()
 
 
 class NothingKept:
@@ -39,14 +47,14 @@ class NothingKept:
 class Decoder:
     """The decoder of an interpreter whose functions are known by name."""
 
-    def __init__(self):
-        self.source = InterpreterSource()
-        code = codegen.compile_handlers(self.source.text())
+    def __init__(self, source, code, isa):
+        self.isa = isa
+        self.source = source
         self.code = Executable(code.text)
         self.offsets = code.offsets
         self.names = {self.code.address + offset: name for name, offset in code.offsets.items()}
         self.memory = GuestMemory(1 << 20)
-        self.guest = NativeCode(self.memory, Workshop(CompilerHere(), NothingKept()))
+        self.guest = NativeCode(self.memory, Workshop(NoCompiler(), NothingKept()), isa=isa)
         self.vcpu = private(layout.VCPU_SIZE)
         for field, value in (
             (layout.RAM_BASE, self.memory.host_address),
@@ -77,9 +85,12 @@ class Decoder:
         problem_state = layout.is_problem_state(mode)
         number = 0 if decoded is None else self.source.handled(word)[problem_state]
         row = self.source.handlings[number]
-        if number == 0:
+        if number == 0 or not row.versions & self.isa:
             return "odd", 0, (0, 0, 0, 0), word
-        template = decoded.instruction.template(decoded.statics, problem_state=problem_state)
+        assert decode(word, self.isa) == decoded
+        template = decoded.instruction.template(
+            decoded.statics, problem_state=problem_state, isa=self.isa
+        )
         wide, small = slots(template, word)
         stays = isinstance(template.end, Branch) and (within + wide & M64) < PAGE
         names = row.near if stays else row.far
@@ -108,8 +119,15 @@ def place(register, word):
 
 
 @pytest.fixture(scope="module")
-def decoder():
-    return Decoder()
+def compiled():
+    source = InterpreterSource()
+    return source, codegen.compile_handlers(source.text())
+
+
+@pytest.fixture(params=Isa)
+def decoder(request, compiled):
+    """The decoder of a guest whose processors implement a version of the ISA."""
+    return Decoder(*compiled, request.param)
 
 
 def of_variants(random):

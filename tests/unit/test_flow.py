@@ -2,6 +2,7 @@
 
 from papvmm.engine.native.flow import Explorer
 from papvmm.engine.native.region_job import LOOKED_UP, MET, UNMET, Known
+from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import CODE_LINE, PAGE
 from tests.programs import CODE, image
 
@@ -18,7 +19,7 @@ def explorer(*texts, unmet=(), looked_up=(), avoided=()):
                 if ea // PAGE == page // PAGE:
                     met[ea % PAGE // 4] = how
         pages[page] = Known(words.ljust(PAGE, b"\0"), bytes(met))
-    return Explorer(0, pages, frozenset(avoided))
+    return Explorer(0, Isa.V3_0, pages, frozenset(avoided))
 
 
 def test_a_region_begins_where_the_innermost_loop_around_a_place_does():

@@ -156,7 +156,7 @@ def test_a_block_that_is_not_there_is_missed(text):
     assert program.run(10) == Breakpoint(0x200)
 
 
-@pytest.mark.parametrize("text", ["wait", "stop", "copy 3,4"])
+@pytest.mark.parametrize("text", ["stop", "copy 3,4"])
 def test_what_is_not_built_stops_the_run_at_it(text):
     program = Program(f"nop; {text}")
 

@@ -9,6 +9,7 @@ import pytest
 from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_FP, MSR_VEC, MSR_VSX
 from papvmm.isa.undescribed import Unit, facility_of, undescribed
+from papvmm.isa.versions import Isa
 
 VECTORS = Path(__file__).parents[1] / "data" / "isa-vectors.jsonl.gz"
 FIXED = ["int", "mem", "memu", "memstr", "memq", "cr", "spr", "br", "brlr", "brctr", "trap", "raw"]
@@ -22,7 +23,7 @@ def test_every_floating_point_and_vector_vector_is_recognised():
     unknown = {
         vector["mnem"]
         for vector in vectors
-        if vector["cls"] not in FIXED and facility_of(int(vector["insn"], 16)) is None
+        if vector["cls"] not in FIXED and facility_of(int(vector["insn"], 16), Isa.V3_0) is None
     }
 
     assert not unknown
@@ -35,7 +36,7 @@ def test_no_fixed_point_vector_is_taken_for_another():
     taken = {
         vector["mnem"]
         for vector in vectors
-        if vector["cls"] in FIXED and facility_of(int(vector["insn"], 16)) is not None
+        if vector["cls"] in FIXED and facility_of(int(vector["insn"], 16), Isa.V3_0) is not None
     }
 
     assert taken == {"vmx?", "vsx?"}
@@ -61,7 +62,7 @@ def test_no_fixed_point_vector_is_taken_for_another():
     ],
 )
 def test_the_unit_an_instruction_needs(word, unit):
-    assert facility_of(word) == unit
+    assert facility_of(word, Isa.V3_0) == unit
 
 
 @pytest.mark.parametrize(
@@ -76,4 +77,4 @@ def test_the_unit_an_instruction_needs(word, unit):
     ],
 )
 def test_what_it_comes_to_depends_on_the_msr(word, msr, comes_to):
-    assert undescribed(word, msr) is comes_to
+    assert undescribed(word, msr, Isa.V3_0) is comes_to

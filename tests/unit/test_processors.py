@@ -46,9 +46,7 @@ def test_every_alias_and_version_is_listed_for_people():
 
 
 def test_an_unknown_processor_is_a_users_mistake_that_names_the_known_ones():
-    with pytest.raises(
-        BadUsage, match=r"no processor 'POWER7'; there is .*power8, power9, power10"
-    ):
+    with pytest.raises(BadUsage, match=r"no processor .POWER7.; .*power8, power9, power10"):
         MachineConfig(cpu="POWER7")
 
 

@@ -18,6 +18,7 @@ from papvmm.engine.native.region_job import LOOKED_UP, MET, REGION, UNMET
 from papvmm.engine.native.regions import Pace, Regions
 from papvmm.engine.native.starter import EVERYTHING, part
 from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job, Workshop
+from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
 
 OP_PAGES: Final = 2048
@@ -41,7 +42,13 @@ _NEW_PAGE: Final = ctypes.CFUNCTYPE(
 class NativeCode:
     """Op pages of one guest; ``interpretation`` is None until there is an interpreter."""
 
-    def __init__(self, memory: GuestMemory, workshop: Workshop, pace: Pace = USUAL_PACE) -> None:
+    def __init__(
+        self,
+        memory: GuestMemory,
+        workshop: Workshop,
+        pace: Pace = USUAL_PACE,
+        isa: Isa = Isa.V3_0,
+    ) -> None:
         self._memory: Final = memory
         self._workshop: Final = workshop
         self.ram_size: Final = memory.size & layout.PAGE_MASK
@@ -57,10 +64,11 @@ class NativeCode:
         """Where execution has to stop: see ``avoid``."""
         self._listed: mmap.mmap | None = None
         self.interpretation: Interpretation | None = None
-        self.regions: Final = Regions(memory, workshop, self, pace)
+        self.regions: Final = Regions(memory, workshop, self, pace, isa)
         self._share(layout.FRESH, self._first)
         self._share(layout.FRESH_END, self._first + OP_PAGES * layout.STRIDE)
         self._share(layout.OP_PAGES, address_of(self._table))
+        self._share(layout.ISA, isa)
         self._list_breakpoints()
         self.announce()
         memory.on_code_write(self.drop)

@@ -22,16 +22,18 @@ class Row(NamedTuple):
     """What executes an instruction: the names of its handlers and of its filler.
 
     ``far`` and ``near`` are for big-endian and little-endian mode each; ``near`` ones are for
-    branches within a page.
+    branches within a page. Other ``versions`` of the Power ISA than these have another meaning
+    for it, or none.
     """
 
     far: tuple[str, str]
     near: tuple[str, str]
     filler: str
+    versions: int
 
 
-ROW_SIZE: Final = 4 * 5
-"""Distances of functions from the table of handlings, 32 bits each: far, near, filler."""
+ROW_SIZE: Final = 4 * 6
+"""Distances of functions from the table of handlings, 32 bits each: far, near, filler; versions."""
 
 
 def decoder(handlings: Sequence[Row], found: choices.Tables) -> str:
@@ -48,13 +50,14 @@ def _constant(name: str, content: bytes) -> str:
 
 def _handlings(rows: Iterable[Row]) -> str:
     here = "i64 ptrtoint (ptr @handlings to i64)"
-    distances = [
-        f"i32 trunc (i64 sub (i64 ptrtoint (ptr @{name} to i64), {here}) to i32)"
-        for row in rows
-        for name in (*row.far, *row.near, row.filler)
-    ]
-    kind = f"[{len(distances)} x i32]"
-    return f"@handlings = internal constant {kind} [{', '.join(distances)}], align 8"
+    fields = []
+    for row in rows:
+        for name in (*row.far, *row.near, row.filler):
+            distance = f"i64 sub (i64 ptrtoint (ptr @{name} to i64), {here})"
+            fields.append(f"i32 trunc ({distance} to i32)")
+        fields.append(f"i32 {row.versions}")
+    kind = f"[{len(fields)} x i32]"
+    return f"@handlings = internal constant {kind} [{', '.join(fields)}], align 8"
 
 
 class _Decoder(LlvmText):
@@ -115,8 +118,11 @@ class _Decoder(LlvmText):
         place = self.value(f"add i64 {self.load('i32', node)}, {within}")
         problem = self.value(f"and i64 {mode}, 2")
         handled = self._element("handled", place, choices.HANDLED.size)
-        row = self.load("i16", self.beside(handled, problem))
-        return self._element("handlings", row, ROW_SIZE)
+        row = self._element("handlings", self.load("i16", self.beside(handled, problem)), ROW_SIZE)
+        versions = self.load("i32", self.beside(row, ROW_SIZE - 4))
+        mine = self.load("i64", self.shared(layout.ISA))
+        has = self.value(f"icmp ne i64 {self.value(f'and i64 {versions}, {mine}')}, 0")
+        return self.value(f"select i1 {has}, ptr {row}, ptr @handlings")
 
     def function(self, address: str) -> str:
         """Return the function whose distance is at an address in a row."""

@@ -22,6 +22,7 @@ from papvmm.isa.ir import (
     refs,
 )
 from papvmm.isa.state import LR
+from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import CODE_LINE, PAGE
 
 ENOUGH: Final = 400
@@ -68,8 +69,9 @@ class Explorer:
     Lines that are ``avoided`` are left to the interpreter.
     """
 
-    def __init__(self, mode: int, pages: Pages, avoided: Set[int]) -> None:
+    def __init__(self, mode: int, isa: Isa, pages: Pages, avoided: Set[int]) -> None:
         self._mode: Final = mode
+        self._isa: Final = isa
         self._pages: Final = pages
         self._avoided: Final = avoided
         self._order: Final[Literal["little", "big"]] = (
@@ -125,11 +127,11 @@ class Explorer:
         known = self._pages.get(address - at)
         if known is None or not known.met[at // 4] or address // CODE_LINE in self._avoided:
             return None
-        decoded = decode(int.from_bytes(known.words[at : at + 4], self._order))
+        decoded = decode(int.from_bytes(known.words[at : at + 4], self._order), self._isa)
         if decoded is None:
             return None
         template = decoded.instruction.template(
-            decoded.statics, problem_state=layout.is_problem_state(self._mode)
+            decoded.statics, problem_state=layout.is_problem_state(self._mode), isa=self._isa
         )
         return (decoded, template) if is_lowered(template) else None
 

@@ -15,6 +15,7 @@ from papvmm.engine.native.variants import Variant
 from papvmm.isa.decode import decode
 from papvmm.isa.ir import Branch, CompareExchange, Load, Next, Store, Template
 from papvmm.isa.spec import INSTRUCTIONS
+from papvmm.isa.versions import EVERY_VERSION, usual_version
 
 Body: TypeAlias = tuple[object, ...]
 NO_OPERANDS: Final = Template("", (), (), Next())
@@ -34,11 +35,12 @@ class InterpreterSource:
 
     def __init__(self, needed: Mapping[int, Collection[Variant]] | None = None) -> None:
         self._texts: Final = [PRELUDE, dispatch()]
-        self._known: Final[dict[Body, int]] = {}
+        self._known: Final[dict[tuple[Body, int], int]] = {}
         self._fillers: Final = Fillers()
         self._needed: Final = _everything() if needed is None else needed
         others = ODD if needed is None else MISSING
-        self.handlings: Final = [Row(others, others, self._fillers.name(NO_OPERANDS))]
+        nothing = self._fillers.name(NO_OPERANDS)
+        self.handlings: Final = [Row(others, others, nothing, EVERY_VERSION)]
         self.variants: Final[Mapping[Variant, Handled]] = {
             variant: (self._number(variant, _PRIVILEGED), self._number(variant, _PROBLEM))
             for variant in dict.fromkeys(chain.from_iterable(self._needed.values()))
@@ -66,16 +68,18 @@ class InterpreterSource:
             return 0
         instruction, statics = variant
         problem_state = layout.is_problem_state(modes[0])
-        template = instruction.template(statics, problem_state=problem_state)
+        isa = usual_version(instruction.versions)
+        template = instruction.template(statics, problem_state=problem_state, isa=isa)
         if not is_lowered(template):
             return 0
+        versions = instruction.versions_like(statics, problem_state=problem_state, isa=isa)
         body = (template.ops, template.writes, template.end)
-        if body not in self._known:
-            self._known[body] = len(self.handlings)
-            self.handlings.append(self._handling(template))
-        return self._known[body]
+        if (body, versions) not in self._known:
+            self._known[body, versions] = len(self.handlings)
+            self.handlings.append(self._handling(template, versions))
+        return self._known[body, versions]
 
-    def _handling(self, template: Template) -> Row:
+    def _handling(self, template: Template, versions: int) -> Row:
         stem = f"op{len(self.handlings)}"
         accesses = any(isinstance(op, Load | Store | CompareExchange) for op in template.ops)
         if accesses:
@@ -85,7 +89,7 @@ class InterpreterSource:
         far = near = big, little
         if isinstance(template.end, Branch):
             near = (self._add(template, f"{stem}_near", near=True),) * 2
-        return Row(far, near, self._fillers.name(template))
+        return Row(far, near, self._fillers.name(template), versions)
 
     def _add_for(self, template: Template, stem: str, mode: int) -> str:
         """Append the handler for a byte order, if that is needed."""

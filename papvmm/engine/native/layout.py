@@ -86,7 +86,9 @@ BREAKPOINTS: Final = 24
 """The address of a list of real addresses to stop before, which ``NOWHERE`` ends."""
 OP_PAGES: Final = 32
 """The address of the table of op pages: ``MODES`` addresses, or 0, for each page of RAM."""
-SHARED_SIZE: Final = 40
+ISA: Final = 40
+"""The version of the Power ISA that the guest's processors implement, as ``Isa`` numbers it."""
+SHARED_SIZE: Final = 48
 CONTEXT_SHIFT: Final = 2
 """How far MSR[IR] and MSR[DR] are from where a context's number has them."""
 NOWHERE: Final = (1 << 64) - 1

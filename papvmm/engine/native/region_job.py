@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import CODE_LINE, PAGE
 
 REGION: Final = "region"
@@ -24,9 +25,12 @@ class Known(NamedTuple):
     met: bytes
 
 
-def page_name(page: int, mode: int, words: bytes) -> str:
-    """Return the name to keep all regions of a page under, while it has these bytes."""
-    digest = sha256(words + f"{page} {mode}".encode()).hexdigest()
+def page_name(page: int, mode: int, isa: int, words: bytes) -> str:
+    """Return the name to keep all regions of a page under, while it has these bytes.
+
+    Code means something in a mode, to a processor that implements a version of the Power ISA.
+    """
+    digest = sha256(words + f"{page} {mode} {isa}".encode()).hexdigest()
     return f"{REGION}-{digest[:32]}"
 
 
@@ -37,6 +41,7 @@ class RegionRequest(NamedTuple):
     """
 
     mode: int
+    isa: Isa
     place: int
     distance: int
     pages: Mapping[int, Known]
@@ -44,7 +49,7 @@ class RegionRequest(NamedTuple):
 
     def pack(self) -> bytes:
         """Return everything as bytes."""
-        where = [self.mode, self.place, self.distance]
+        where = [self.mode, self.isa, self.place, self.distance]
         fields = json.dumps([*where, list(self.pages), list(self.avoided)]).encode()
         pages = b"".join(known.words + known.met for known in self.pages.values())
         return len(fields).to_bytes(8, "little") + fields + pages
@@ -53,13 +58,13 @@ class RegionRequest(NamedTuple):
 def unpack_request(content: bytes) -> RegionRequest:
     """Return what ``RegionRequest.pack`` made bytes of."""
     end = 8 + int.from_bytes(content[:8], "little")
-    mode, place, distance, addresses, avoided = json.loads(content[8:end])
+    mode, isa, place, distance, addresses, avoided = json.loads(content[8:end])
     starts = range(end, len(content), PAGE + _MET)
     pages = {
         address: Known(content[start : start + PAGE], content[start + PAGE :][:_MET])
         for address, start in zip(addresses, starts, strict=True)
     }
-    return RegionRequest(mode, place, distance, pages, avoided)
+    return RegionRequest(mode, Isa(isa), place, distance, pages, avoided)
 
 
 class Translated(NamedTuple):

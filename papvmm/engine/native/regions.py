@@ -22,6 +22,7 @@ from papvmm.engine.native.region_job import (
     unpack,
 )
 from papvmm.engine.native.workshop import Job, Workshop
+from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
 
 MOST_REGIONS: Final = 64
@@ -107,12 +108,18 @@ class Regions:
     """The regions of one guest."""
 
     def __init__(
-        self, memory: GuestMemory, workshop: Workshop, op_pages: OpPages, pace: Pace
+        self,
+        memory: GuestMemory,
+        workshop: Workshop,
+        op_pages: OpPages,
+        pace: Pace,
+        isa: Isa,
     ) -> None:
         self._memory: Final = memory
         self._workshop: Final = workshop
         self._op_pages: Final = op_pages
         self._pace: Final = pace
+        self._isa: Final = isa
         self._installed: Final[dict[PageMode, list[Installed]]] = {}
         self._entered: Final[dict[PageMode, Installed]] = {}
         """The region that is entered at an instruction in a mode."""
@@ -215,13 +222,16 @@ class Regions:
         request = self._request(ra, mode, distance)
         if page in request.pages:
             self._compiled[key] += 1
-            job = Job(REGION, page_name(page, mode, request.pages[page].words), request.pack())
+            job = Job(REGION, self._name(page, mode, request.pages[page].words), request.pack())
             self._asked[job] = request
             self._workshop.compiler.submit(job)
 
+    def _name(self, page: int, mode: int, words: bytes) -> str:
+        return page_name(page, mode, self._isa, words)
+
     def _load(self, page: int, mode: int) -> None:
         """Put the regions of a page that earlier runs have left in their place."""
-        name = page_name(page, mode, self._memory.read(page, PAGE))
+        name = self._name(page, mode, self._memory.read(page, PAGE))
         if name not in self._loaded:
             if len(self._loaded) == MOST_LOADED:
                 self._loaded.clear()
@@ -237,7 +247,7 @@ class Regions:
         }
         lines = (page // CODE_LINE + number for page in pages for number in range(layout.LINES))
         avoided = [line for line in lines if self._is_avoided(line)]
-        return RegionRequest(mode, ra, distance, pages, avoided)
+        return RegionRequest(mode, self._isa, ra, distance, pages, avoided)
 
     def _met(self, page: int, mode: int) -> bytes:
         """Return how each instruction of a page was met, perhaps in a region."""

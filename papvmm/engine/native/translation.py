@@ -24,7 +24,7 @@ FUNCTION: Final = "region"
 def translate(content: bytes, compile_text: Callable[[str], MachineCode]) -> bytes:
     """Translate a packed request, with a compiler, to a packed ``Translated``."""
     request = unpack_request(content)
-    explorer = Explorer(request.mode, request.pages, frozenset(request.avoided))
+    explorer = Explorer(request.mode, request.isa, request.pages, frozenset(request.avoided))
     flow = explorer.region(request.place)
     offset, text = 0, b""
     if flow.entries:
@@ -37,7 +37,10 @@ def translate(content: bytes, compile_text: Callable[[str], MachineCode]) -> byt
         return request.pages[address - at].words[at : at + length]
 
     pages = {address // PAGE * PAGE for address in flow.code}
-    names = [page_name(page, request.mode, request.pages[page].words) for page in sorted(pages)]
+    names = [
+        page_name(page, request.mode, request.isa, request.pages[page].words)
+        for page in sorted(pages)
+    ]
     digest = digest_of(flow.lines(), read)
     return Translated(sorted(flow.entries), _ranges(flow), digest, names, offset, text).pack()
 

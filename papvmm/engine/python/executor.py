@@ -10,6 +10,7 @@ from papvmm.engine.stops import Stop, StopReason
 from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_DR, MSR_IR
 from papvmm.isa.state import CIA, MSR, NOW, ArchState
+from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.mmu import Mmu
 from papvmm.mmu.space import Space
@@ -44,6 +45,7 @@ class PythonExecutor:
         *,
         hot: int = HOT,
         breakpoints: set[int] | None = None,
+        isa: Isa = Isa.V3_0,
     ) -> None:
         self.state: Final = state
         self.breakpoints: Final[set[int]] = set() if breakpoints is None else breakpoints
@@ -51,6 +53,7 @@ class PythonExecutor:
         self._cache: Final = cache
         self._mmu: Final = mmu
         self._hot: Final = hot
+        self._isa: Final = isa
         self._q: Final = state.doublewords
         self._words: Final[dict[int, Words]] = {}
         self._modes: Final[dict[tuple[int, Space | None], Mode]] = {}
@@ -86,7 +89,7 @@ class PythonExecutor:
         if mode is None:
             if len(self._modes) == MODES:
                 self._modes.clear()
-            words = self._words.get(key) or self._words.setdefault(key, Words(key))
+            words = self._words.get(key) or self._words.setdefault(key, Words(key, self._isa))
             mode = self._modes[key, code] = Mode(words, self._memory, code)
         mode.look_again()
         return mode

@@ -12,6 +12,7 @@ from papvmm.engine.stops import FOREVER
 from papvmm.isa.decode import Decoded, decode
 from papvmm.isa.ir import Template
 from papvmm.isa.msr import MSR_IR, MSR_LE, MSR_PR, MSR_SF
+from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import PAGE, GuestMemory
 from papvmm.mmu.space import PAGE_SHIFT, Space
 
@@ -33,21 +34,28 @@ FetchAt: TypeAlias = Callable[[int], tuple[int]]
 
 
 class Words:
-    """What words mean with one byte order, privilege, width of addresses, and translation."""
+    """What words mean with one byte order, privilege, width of addresses, and translation.
 
-    def __init__(self, key: int) -> None:
+    ``isa`` is the version of the Power ISA that the processor implements.
+    """
+
+    def __init__(self, key: int, isa: Isa) -> None:
         self.key: Final = key
+        self._isa: Final = isa
         self.little_endian: Final = bool(key & MSR_LE)
         self.addressing: Final = Address.TRANSLATED if key & MSR_IR else Address.REAL
         self.operations: Final[dict[int, Operation]] = {}
 
     def understand(self, word: int) -> tuple[Decoded, Template] | None:
         """Return what a word means, or None if it is no instruction."""
-        decoded = decode(word)
+        decoded = decode(word, self._isa)
         if decoded is None:
             return None
         template = decoded.instruction.template(
-            decoded.statics, problem_state=bool(self.key & MSR_PR), sf=bool(self.key & MSR_SF)
+            decoded.statics,
+            problem_state=bool(self.key & MSR_PR),
+            sf=bool(self.key & MSR_SF),
+            isa=self._isa,
         )
         return decoded, template
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from papvmm.isa.state import ArchState
+from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.mmu import Mmu
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 class OnDemand:
     """Makes executors for the vcpus of one guest, which share their code."""
 
-    def __init__(self, memory: GuestMemory) -> None:
+    def __init__(self, memory: GuestMemory, isa: Isa = Isa.V3_0) -> None:
         self._memory: Final = memory
+        self._isa: Final = isa
         self._has_cache = False
 
     @property
@@ -40,4 +42,6 @@ class OnDemand:
         """Return an executor on the state of a vcpu, which stops at these addresses."""
         from papvmm.engine.python.executor import PythonExecutor  # noqa: PLC0415 - on demand
 
-        return PythonExecutor(state, self._memory, self._cache, mmu, breakpoints=breakpoints)
+        return PythonExecutor(
+            state, self._memory, self._cache, mmu, breakpoints=breakpoints, isa=self._isa
+        )

@@ -6,7 +6,7 @@ from typing import Final
 from papvmm.bits import ones
 from papvmm.isa.exit import Exit
 from papvmm.isa.facilities import Unit
-from papvmm.isa.forms import x_form
+from papvmm.isa.forms import Form, x_form
 from papvmm.isa.instruction import Section, Storage
 from papvmm.isa.operands import BF, BFA, BTF, DRM, FLM, FRB, FRT, L6, RM, U, W
 from papvmm.isa.softfloat.fpscr import (
@@ -26,6 +26,7 @@ from papvmm.isa.softfloat.fpscr import (
 from papvmm.isa.spec.fparith import Fields, doubles, finish, set_cr_field, set_fpscr
 from papvmm.isa.state import FP_CC, FP_KIND, FPSCR, ArchState
 from papvmm.isa.trace import Trace
+from papvmm.isa.versions import Isa
 
 section: Final = Section(Unit.FP)
 
@@ -35,7 +36,7 @@ CONTROL: Final = DRN | 0xFF
 LIGHT: Final = CONTROL | FR | FI | FPRF
 
 
-def _show(syntax: str, number: int, title: str, shown: int) -> None:
+def _show(syntax: str, form: Form, title: str, shown: int, versions: int | None = None) -> None:
     """Add a move from FPSCR; a helper, if there is a record, as that is settled first."""
 
     def helper(state: ArchState, _storage: Storage, fields: Fields) -> None:
@@ -46,11 +47,12 @@ def _show(syntax: str, number: int, title: str, shown: int) -> None:
         cpu[FRT] = cpu[FPSCR] & shown
 
     describe.__doc__ = title
-    section.define(syntax, MFFS.with_bits(11, 15, number), helper=helper)(describe)
+    section.define(syntax, form, helper=helper, versions=versions)(describe)
 
 
-_show("mffs[.] FRT", 0, "Move From FPSCR.", ones(64))
-_show("mffsl FRT", 24, "Move From FPSCR Lightweight.", LIGHT)
+_show("mffs[.] FRT", MFFS.with_bits(11, 15, 0), "Move From FPSCR.", ones(64))
+_show("mffsl FRT", MFFS.with_bits(11, 15, 24), "Move From FPSCR Lightweight.", LIGHT)
+_show("mffs[.] FRT", MFFS, "Move From FPSCR, with bits 11:15 ignored.", ones(64), Isa.V2_07)
 
 Change = Callable[[ArchState, Fields], tuple[int, int]]
 """Yields the new value of FPSCR's bits, and which of them change."""

@@ -39,6 +39,7 @@ from papvmm.isa.state import (
 )
 from papvmm.isa.trace import Trace
 from papvmm.isa.value import Value
+from papvmm.isa.versions import EVERY_VERSION
 
 section: Final = Section()
 
@@ -208,10 +209,18 @@ def _check_performance_monitor(cpu: Trace, spr: Spr, access: Access) -> None:
         cpu.exit_if(~pmcc0 & ~pmcc1, Exit.ILLEGAL)
 
 
+def _known(cpu: Trace, number: int) -> Spr | None:
+    """Return the SPR of a number, if the processor has it."""
+    spr = SPRS.get(number)
+    if spr is None or spr.versions == EVERY_VERSION:
+        return spr
+    return spr if spr.versions & cpu.isa else None
+
+
 def _reachable(cpu: Trace, access: Access, illegal: tuple[int, ...]) -> Spr | None:
     """Return the SPR, or leave, or do nothing, as the ISA says for numbers of no use here."""
     number = cpu.static(SPR)
-    spr = SPRS.get(number)
+    spr = _known(cpu, number)
     if cpu.problem_state and is_privileged(number):
         cpu.refuse(Exit.PRIVILEGED)
     elif spr is not None and spr.facility is Facility.TM:
@@ -255,4 +264,4 @@ def mftb(cpu: Trace) -> None:
 def _read(cpu: Trace, spr: Spr) -> Value:
     if spr.name in READ:
         return READ[spr.name](cpu)
-    return cpu[CELLS[spr.name.lower()]].zext(64)
+    return cpu[CELLS[spr.name.lower()]].trunc(spr.width).zext(64)

@@ -38,6 +38,7 @@ _nothing("eieio", x_form(31, 854), "Enforce In-order Execution of I/O.")
 _nothing("dst RA0,RB,STRM", x_form(31, 342), "Data Stream Touch: no longer does anything.")
 _nothing("dstst RA0,RB,STRM", x_form(31, 374), "Data Stream Touch for Store, the same.")
 _nothing("dss STRM", x_form(31, 822), "Data Stream Stop, the same.")
+_nothing("wait WC", x_form(31, 30), "Wait: over at once, as any event may end it.")
 _nothing("cpabort", x_form(31, 838), "Copy-Paste Abort.")
 
 for _xo in (530, 562, 594, 626, 658, 690, 722, 754):
@@ -124,7 +125,6 @@ for _syntax, _xo in (
         reason=Exit.ILLEGAL,
         privilege=Privilege.SUPERVISOR,
     )
-section.define_refused("wait WC", x_form(31, 30), "Wait.")
 section.define_refused("copy RA0,RB", x_form(31, 774), "Copy.")
 section.define_refused("paste. RA0,RB", x_form(31, 902).dotted, "Paste.")
 

@@ -144,6 +144,11 @@ section.define_refused(
     "Hypervisor Return From Interrupt Doubleword.",
     privilege=Privilege.HYPERVISOR,
 )
+for _name, _xo, _title in (
+    ("doze", 402, "Doze."), ("nap", 434, "Nap."), ("sleep", 466, "Sleep."),
+    ("rvwinkle", 498, "Rip Van Winkle."),
+):  # fmt: skip
+    section.define_refused(_name, x_form(19, _xo), _title, privilege=Privilege.HYPERVISOR)
 section.define_refused("stop", x_form(19, 370), "Stop.", privilege=PRIVILEGED)
 
 
