@@ -35,10 +35,11 @@ addex addpcis cmpeqb cmprb cnttzd cnttzw copy cpabort darn extswsli ldat lwat lx
 lxssp lxv lxvb16x lxvh8x lxvl lxvll lxvwsx lxvx maddhd maddhdu maddld mcrxrx mffscdrn mffscdrni
 mffsce mffscrn mffscrni mffsl mfvsrld modsd modsw modud moduw msgsync mtvsrdd mtvsrws paste. rfscv
 scv setb slbieg slbsync stdat stop stwat stxsd stxsibx stxsihx stxssp stxv stxvb16x stxvh8x stxvl
-stxvll stxvx vclzlsbb vcmpneb vcmpneb. vcmpneh vcmpneh. vcmpnew vcmpnew. vctzb vctzd vctzh vctzlsbb
-vctzw vextublx vextubrx vextuhlx vextuhrx vextuwlx vextuwrx vpermr wait xscmpeqdp xscmpexpdp xscmpgedp xscmpgtdp xscvdphp
-xscvhpdp xsiexpdp xsmaxcdp xsmaxjdp xsmincdp xsminjdp xststdcdp xststdcsp xsxexpdp xsxsigdp xxbrd
-xxbrh xxbrq xxbrw xxextractuw xxinsertw xxperm xxpermr xxspltib
+stxvll stxvx vclzlsbb vcmpneb vcmpneb. vcmpneh vcmpneh. vcmpnew vcmpnew. vctzb vctzd vctzh
+vctzlsbb vctzw vextublx vextubrx vextuhlx vextuhrx vextuwlx vextuwrx vpermr wait xscmpeqdp
+xscmpexpdp xscmpgedp xscmpgtdp xscvdphp xscvhpdp xsiexpdp xsmaxcdp xsmaxjdp xsmincdp xsminjdp
+xststdcdp xststdcsp xsxexpdp xsxsigdp xxbrd xxbrh xxbrq xxbrw xxextractuw xxinsertw xxperm xxpermr
+xxspltib
 """
 _NEW_IN_3_1: Final = """
 brd brh brw cfuged cntlzdm cnttzdm pdepd pextd setbc setbcr setnbc setnbcr
