@@ -35,7 +35,7 @@ from papvmm.isa.state import (
     SRR1,
     TB_OFFSET,
 )
-from papvmm.mmu.translate import Access, RealMode, StorageInterrupt
+from papvmm.mmu.translate import Access, NoPageTable, RealMode, StorageInterrupt
 from tests.programs import CODE, DATA, Program
 
 pytestmark = pytest.mark.usefixtures("every_engine")
@@ -174,7 +174,7 @@ def test_real_mode_ignores_the_first_four_bits():
     ("text", "dsisr"), [("ld 4,8(3)", 0x4000_0000), ("std 4,8(3)", 0x4200_0000)]
 )
 def test_data_without_a_translation_is_a_data_storage_interrupt(text, dsisr):
-    vector, program = interrupted(text, msr=MSR_DR, r3=DATA)
+    vector, program = interrupted(text, msr=MSR_DR, r3=DATA, translated=NoPageTable())
 
     assert vector == 0x300
     assert seen(program, SRR0, SRR1, MSR) == (CODE, SUPERVISOR | MSR_DR, SUPERVISOR)
@@ -182,7 +182,7 @@ def test_data_without_a_translation_is_a_data_storage_interrupt(text, dsisr):
 
 
 def test_a_fetch_without_a_translation_is_an_instruction_storage_interrupt():
-    vector, program = interrupted("nop", msr=MSR_IR)
+    vector, program = interrupted("nop", msr=MSR_IR, translated=NoPageTable())
 
     assert vector == 0x400
     assert seen(program, SRR0, SRR1) == (CODE, SUPERVISOR | MSR_IR | 0x4000_0000)
@@ -225,7 +225,7 @@ def test_an_unavailable_facility_is_named_in_fscr():
 
 
 FADD, VAND, XXLXOR = 0xFC22182A, 0x10222404, 0xF0421496
-VADDUBM, XVADDDP = 0x1022_2000, 0xF022_2300
+VADDFP, XVADDDP = 0x1022_200A, 0xF022_2300
 
 
 @pytest.mark.parametrize(("word", "at"), [(FADD, 0x800), (VAND, 0xF20), (XXLXOR, 0xF40)])
@@ -238,7 +238,7 @@ def test_a_unit_that_is_off_is_unavailable(word, at):
     assert seen(program, SRR0, SRR1) == (CODE, SUPERVISOR)
 
 
-@pytest.mark.parametrize("word", [VADDUBM, XVADDDP])
+@pytest.mark.parametrize("word", [VADDFP, XVADDDP])
 def test_what_a_unit_that_is_on_can_not_do_yet_is_not_built(word):
     program = Program("nop", msr=MSR_FP | MSR_VEC | MSR_VSX)
     program.memory.store_be(CODE, 4, word)
