@@ -17,8 +17,8 @@ def is_aligned(value: int, alignment: int) -> bool:
 
 def signed(value: int, width: int) -> int:
     """Read the low ``width`` bits of ``value`` as a two's complement number."""
-    value &= ones(width)
-    return value - (1 << width) if value >> (width - 1) else value
+    sign = 1 << width - 1
+    return (value & (sign << 1) - 1 ^ sign) - sign
 
 
 def field(word: int, first: int, last: int, width: int = 32) -> int:

@@ -51,6 +51,9 @@ _CIA: Final = CIA.place
 _MSR: Final = MSR.place
 _NOW: Final = NOW.place
 
+_HYPERCALL: Final = Exit.HYPERCALL
+"""Enum members take their time to be looked up."""
+
 FSCR_IC: Final = 0xFF << 56
 """FSCR bits 0:7: which facility was unavailable."""
 
@@ -99,15 +102,14 @@ class Processor:
     def run(self, budget: int) -> ExitReason:
         """Complete ``budget`` instructions, delivering interrupts; see ``Engine``."""
         q, breakpoints = self._q, self.breakpoints
-        passed = None if self._called else q[_CIA]
+        passed = q[_CIA] if breakpoints and not self._called else None
         self._called = False
         self._fruitless = 0
         end = q[_NOW] + budget
-        reason: ExitReason | None = None
-        while reason is None:
+        left = budget
+        while True:
             if breakpoints and (cia := q[_CIA]) in breakpoints and cia != passed:
                 return Breakpoint(cia)
-            left = end - q[_NOW]
             if left <= 0:
                 return BUDGET_SPENT
             passed = None
@@ -118,7 +120,9 @@ class Processor:
                     continue
                 left = min(left, free)
             reason = self._step() if msr & TRACING else self._handle(self._executor.run(left))
-        return reason
+            if reason is not None:
+                return reason
+            left = end - q[_NOW]
 
     def kick(self) -> None:
         """Have a run end soon; see ``Engine``."""
@@ -140,9 +144,9 @@ class Processor:
 
     def _handle(self, stop: StopReason) -> ExitReason | None:
         """Do what a stop asks for; return why the machine has to know, if it has."""
+        if stop is _HYPERCALL:
+            return self._hypercall()
         match stop:
-            case Exit.HYPERCALL:
-                return self._hypercall()
             case Stop.ODD | Exit.HELPER | Exit.ALIGNMENT:
                 return self._step()
             case Stop.BUDGET:

@@ -41,6 +41,7 @@ from papvmm.machine.scheduler import Scheduler
 from papvmm.memory.door import HypervisorDoor
 from papvmm.mmu.hash_table import HashTable
 from papvmm.papr.hcall import (
+    CONTINUE,
     Cede,
     Continue,
     GuestPanic,
@@ -150,7 +151,7 @@ class Guest:
         What ends or stops the machine is returned; None means that all goes on.
         """
         scheduler, clock, vcpu = self.scheduler, self.clock, self.caller
-        run, q = vcpu.engine.run, vcpu.state.doublewords
+        run, serve, q = vcpu.engine.run, self._hypercalls.serve, vcpu.state.doublewords
         stop = min(until, clock.count + scheduler.left)
         while (most := stop - clock.count) > 0:
             if self.inside is None:
@@ -163,13 +164,14 @@ class Guest:
             scheduler.left -= q[_NOW] - clock.count
             clock.count = q[_NOW]
             match reason:
-                case BudgetSpent():
-                    pass
                 case PaprHcall():
                     self._leave(vcpu, "hcall")
-                    happened = self._follow(vcpu, self._hypercalls.serve(self))
+                    then = serve(self)
+                    happened = None if then is CONTINUE else self._follow(vcpu, then)
                     if happened is not None or self.heed or scheduler.current is not vcpu:
                         return happened
+                case BudgetSpent():
+                    pass
                 case Kicked():
                     return None
                 case Breakpoint() | NotBuilt() | Crash():
@@ -241,10 +243,10 @@ class Guest:
     # Guest entries and exits.
 
     def _enter(self, vcpu: Vcpu) -> None:
-        if vcpu.areas.see_entries:
-            vcpu.areas.enter(self._dispatch(vcpu))
+        areas, tracer = vcpu.areas, self.door.tracer
+        if areas.see_entries:
+            areas.enter(self._dispatch(vcpu))
         self.inside = vcpu
-        tracer = self.door.tracer
         if VcpuEntered in tracer.wanted:
             cia = vcpu.state.read(CIA)
             tracer.emit(VcpuEntered(vcpu.vcpu_id, self.door.generation, self.clock.icount, cia))

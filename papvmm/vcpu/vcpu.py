@@ -57,6 +57,10 @@ class VcpuRunState(Enum):
     """In H_CEDE: an interrupt or H_PROD wakes it."""
 
 
+_CEDED: Final = VcpuRunState.CEDED
+"""Enum members take their time to be looked up."""
+
+
 class Vcpu:
     """State of one vcpu; ``vcpu_id`` is the PAPR interrupt server number."""
 
@@ -154,7 +158,7 @@ class Vcpu:
 
     def wake(self) -> bool:
         """End a cede; tell whether there was one."""
-        if self.run_state is not VcpuRunState.CEDED:
+        if self.run_state is not _CEDED:
             return False
         self.run_state = VcpuRunState.RUNNABLE
         return True

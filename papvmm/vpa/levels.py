@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Annotated, Final, NamedTuple
 
-from papvmm.bits import signed
+from papvmm.bits import ones, signed
 from papvmm.errors import BadInput
 from papvmm.values import Value
 from papvmm.vpa.layout import Area
+
+INT_MAX: Final = ones(31)
 
 
 class Rule(NamedTuple):
@@ -225,7 +227,7 @@ class Level(Value):
 
     def vcpu_id(self, number: int) -> int:
         """Return the vcpu id that a 64-bit processor number means."""
-        return signed(number, 32) if self.narrows_vcpu_id else number
+        return signed(number, 32) if number > INT_MAX and self.narrows_vcpu_id else number
 
 
 KVM_3_6: Final = Level(

@@ -68,23 +68,16 @@ class Contexts:
         if mmu is not None:
             mmu.on_forget(self._forget)
 
-    def enter(self, *, is_possible: bool) -> bool:
-        """Use the context that the registers ask for; False if native code can't run in it.
+    def knows(self, msr: int, *, is_possible: bool) -> bool:
+        """Tell whether native code can run in the context that the registers ask for.
 
         It may translate only where that ``is_possible``: where there is no breakpoint, say.
         """
-        q = self._q
-        mmu = self._mmu
-        if mmu is not None and (self._meaning or q[_LPCR] & LPCR_HR or q[_MSR] & _TRANSLATING):
+        q, mmu = self._q, self._mmu
+        if mmu is not None and (self._meaning or q[_LPCR] & LPCR_HR or msr & _TRANSLATING):
             self._look_again(mmu.meaning() if is_possible else None)
-        row = _ROWS[q[_MSR] & _CONTEXT]
-        mode = q[row]
-        if mode == NOBODY:
-            return False
-        q[_MODE] = mode
-        q[_FETCH_KEY] = q[row + 1]
-        q[_DATA_TLB] = q[row + 2]
-        return True
+        known: bool = q[_ROWS[msr & _CONTEXT]] != NOBODY
+        return known
 
     def _look_again(self, now: Meaning | None) -> None:
         if now == self._meaning:

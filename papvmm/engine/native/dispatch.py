@@ -101,6 +101,22 @@ class Fragment(Handler):
         """Pass control to the handler of an op record."""
         self.line(tail_call(self.value(f"load ptr, ptr {record}"), record, limit))
 
+    def row(self, msr: str) -> str:
+        """Return the address of the row of the context that an MSR asks for."""
+        order = self.value(f"and i64 {msr}, {MSR_LE}")
+        problem = self.value(f"lshr i64 {msr}, {MSR_PR.bit_length() - 2}")
+        problem = self.value(f"and i64 {problem}, 2")
+        translation = self.value(f"lshr i64 {msr}, {layout.CONTEXT_SHIFT}")
+        translation = self.value(f"and i64 {translation}, {3 << 2}")
+        number = self.value(f"or i64 {self.value(f'or i64 {order}, {problem}')}, {translation}")
+        offset = self.value(f"mul i64 {number}, {layout.CONTEXT_SIZE}")
+        return self.field(self.value(f"add i64 {offset}, {layout.CONTEXTS}"))
+
+    def use(self, row: str) -> None:
+        """Go on in the context of a row."""
+        for offset, field in ((0, layout.MODE), (8, layout.FETCH_KEY), (16, layout.DATA_TLB)):
+            self.write(field, self.value(f"load i64, ptr {self.beside(row, offset)}"))
+
     def uproot(self) -> None:
         """Give the op record that stops its handler back, if there is one."""
         planted = self.value(f"load ptr, ptr {self.field(layout.PLANTED)}")
@@ -150,7 +166,8 @@ def dispatch() -> str:
 def _enter() -> str:
     """Go on at CIA until the count is ``DEADLINE``, or to a stop; bring NOW up to date.
 
-    The engine has been at work: TLBs may be out of date.
+    There is a context for what the MSR asks for: ``Contexts.knows`` it. The engine has been at
+    work: TLBs may be out of date.
     """
     text = Fragment()
     generation = text.value(f"load i64, ptr {text.shared(layout.GENERATION)}")
@@ -170,6 +187,9 @@ def _enter() -> str:
     text.line("%next = add i64 %number, 1")
     last = text.value(f"icmp eq i64 %next, {layout.TLB_ENTRIES}")
     text.line(f"br i1 {last}, label %{done}, label %{loop}\n{done}:")
+    msr = text.read(MSR.offset)
+    text.write(layout.ADMITS, text.value(f"and i64 {msr}, {MSR_EE}"))
+    text.use(text.row(msr))
     deadline = text.read(layout.DEADLINE)
     budget = text.value(f"sub i64 {deadline}, {text.read(NOW.offset)}")
     scaled = text.value(f"shl i64 {budget}, {layout.UNIT_SHIFT}")
@@ -226,19 +246,10 @@ def _context() -> Fragment:
     admitted = context.value(f"icmp eq i64 {enabled}, 0")
     bounded = context.value(f"icmp ne i64 {context.read(layout.ADMITS)}, 0")
     early = context.fork(context.value(f"or i1 {admitted}, {bounded}"))
-    order = context.value(f"and i64 {msr}, {MSR_LE}")
-    problem = context.value(f"lshr i64 {msr}, {MSR_PR.bit_length() - 2}")
-    problem = context.value(f"and i64 {problem}, 2")
-    translation = context.value(f"lshr i64 {msr}, {layout.CONTEXT_SHIFT}")
-    translation = context.value(f"and i64 {translation}, {3 << 2}")
-    number = context.value(f"or i64 {context.value(f'or i64 {order}, {problem}')}, {translation}")
-    row = context.value(f"mul i64 {number}, {layout.CONTEXT_SIZE}")
-    row = context.field(context.value(f"add i64 {row}, {layout.CONTEXTS}"))
+    row = context.row(msr)
     mode = context.value(f"load i64, ptr {row}")
     unknown = context.fork(context.value(f"icmp sge i64 {mode}, 0"))
-    context.write(layout.MODE, mode)
-    for offset, field in ((8, layout.FETCH_KEY), (16, layout.DATA_TLB)):
-        context.write(field, context.value(f"load i64, ptr {context.beside(row, offset)}"))
+    context.use(row)
     context.line(tail_call("@lookup", "%ip"))
     for label in (elsewhere, early, unknown):
         context.line(f"{label}:\nbr label %{stop}")

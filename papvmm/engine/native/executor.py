@@ -12,7 +12,7 @@ from papvmm.engine.native.interpretation import Interpretation
 from papvmm.engine.python.on_demand import OnDemand
 from papvmm.engine.stops import Stop, StopReason
 from papvmm.isa.exit import Exit
-from papvmm.isa.msr import MSR_EE, MSR_SF
+from papvmm.isa.msr import MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, STATE_SIZE, ArchState
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.mmu import Mmu, Tables
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _CIA: Final = CIA.place
 _NOW: Final = NOW.place
 _MSR: Final = MSR.place
-_STOP, _FLOOR, _DEADLINE, _MODE, _ADMITS, _MISS = (
+_STOP, _FLOOR, _DEADLINE, _MODE, _MISS = (
     field // 8
     for field in (
-        layout.STOP, layout.FLOOR, layout.DEADLINE, layout.MODE, layout.ADMITS, layout.MISS,
+        layout.STOP, layout.FLOOR, layout.DEADLINE, layout.MODE, layout.MISS,
     )
 )  # fmt: skip
 _REASONS: Final[dict[int, StopReason | None]] = {
@@ -99,10 +99,9 @@ class NativeExecutor:
         if not (self._enter or self._is_ready()):
             return self._run_meanwhile(budget)
         breakpoints = self.breakpoints
-        if not self._contexts.enter(is_possible=not breakpoints):
+        if not self._contexts.knows(msr, is_possible=not breakpoints):
             self._code.look_again()
             return self._run_in_python(min(budget, MEANWHILE))
-        q[_ADMITS] = msr & MSR_EE
         end = q[_NOW] + budget
         if breakpoints or self._code.breakpoints:
             return self._run_to_breakpoint(end)
@@ -124,8 +123,11 @@ class NativeExecutor:
         """Run until NOW is ``end``, or to the first exit."""
         q = self._q
         stop: StopReason = _BUDGET
-        while stop is _BUDGET and q[_NOW] != end:
-            q[_DEADLINE] = end if self._next_sample > end else self._part(end)
+        while stop is _BUDGET and (now := q[_NOW]) != end:
+            if now >= self._next_sample:
+                self._look_around(now)
+            sample = self._next_sample
+            q[_DEADLINE] = sample if sample < end else end  # noqa: FURB136 - min() takes longer
             assert self._enter is not None
             self._enter(self._cpu)
             reason = _REASONS[q[_STOP]]
@@ -149,13 +151,10 @@ class NativeExecutor:
             self._python.is_kicked = False
         return Stop.KICK
 
-    def _part(self, end: int) -> int:
-        """Return where to stop before ``end``; see where execution is, if it is time for that."""
-        q = self._q
-        if q[_NOW] >= self._next_sample:
-            self._code.look_again()
-            self._next_sample = q[_NOW] + self._sample(q[_CIA], q[_MODE])
-        return min(end, self._next_sample)
+    def _look_around(self, now: int) -> None:
+        """See what has been compiled, and where execution is."""
+        self._code.look_again()
+        self._next_sample = now + self._sample(self._q[_CIA], layout.mode_of(self._q[_MSR]))
 
     def _sample(self, cia: int, mode: int) -> int:
         """Say where execution is; return after how many instructions to do so again."""
