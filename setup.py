@@ -24,7 +24,7 @@ class BuildWithInterpreter(build_py):
             return
         package = (HERE if self.editable_mode else Path(self.build_lib)) / "papvmm"
         try:
-            ship(whole_interpreter(PROCESSOR), package)
+            ship(whole_interpreter(PROCESSOR), str(package))
         except ImportError as error:
             self.warn(f"the first run of a guest will compile its interpreter: {error}")
 

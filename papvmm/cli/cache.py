@@ -54,7 +54,7 @@ def warm() -> None:
     from papvmm.machine.compiling import done_once  # noqa: PLC0415 - it needs what compiles
 
     store = DiskStore(cache_directory(), engine_version)
-    if ShippedStore(store, package_directory()).load(INTERPRETER.name):
+    if ShippedStore(store, package_directory()).keep():
         return
     try:
         done_once(INTERPRETER, store)
@@ -77,7 +77,7 @@ def _table(files: list[Kept]) -> str:
 
 def _as_json(files: list[Kept]) -> dict[str, object]:
     return {
-        "directory": str(cache_directory()),
+        "directory": cache_directory(),
         "engine": engine_version(),
         "bytes": sum(file.size for file in files),
         "files": [

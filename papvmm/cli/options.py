@@ -1,11 +1,11 @@
 """Options that several commands take, in QEMU's spellings, and how their values are read."""
 
 import math
+import os
 import re
 import stat
 from argparse import ArgumentTypeError
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from papvmm.bits import M64
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 def read_file(path: str) -> File:
     """Read a file that the user named; BadInput says in one line why it can't be read."""
     try:
-        if stat.S_ISCHR(Path(path).stat().st_mode):
+        if stat.S_ISCHR(os.stat(path).st_mode):
             raise BadInput(f"{path} is a device, which may have no end: copy it to a file")
-        return File(path, Path(path).read_bytes())
+        with open(path, "rb") as file:
+            return File(path, file.read())
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
 

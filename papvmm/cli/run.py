@@ -3,7 +3,6 @@
 import time
 from argparse import ArgumentParser, Namespace
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Final
 
 from papvmm.cli import options
@@ -127,7 +126,8 @@ def dump_device_tree(guest: Guest, path: str) -> int:
     start = guest.vcpus[0].state.read(GPR, 3)
     tree = guest.memory.read(start, guest.memory.load_be(start + TOTAL_SIZE, 4))
     try:
-        Path(path).write_bytes(tree)
+        with open(path, "wb") as file:
+            file.write(tree)
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
     return ExitCode.DONE

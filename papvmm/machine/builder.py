@@ -1,8 +1,9 @@
 """From a configuration to a guest: the one place that knows what a machine is made of."""
 
-from pathlib import Path
+import os
 from typing import Final
 
+import papvmm
 from papvmm.boot.elf import LoadedImage, load_elf
 from papvmm.boot.image import Places, load_image
 from papvmm.clock import VirtualClock
@@ -24,7 +25,7 @@ from papvmm.vcpu.vcpu import Vcpu
 from papvmm.vpa.areas import VcpuAreas
 from papvmm.vpa.levels import level_named
 
-_RTAS: Final = Path(__file__).parents[1] / "images/rtas.bin"
+_RTAS: Final = os.path.join(os.path.dirname(papvmm.__file__), "images/rtas.bin")
 
 
 def boot(config: MachineConfig, tell: Tell | None = None) -> Guest:
@@ -77,7 +78,8 @@ def load_kernel(guest: Guest, kernel: File) -> LoadedImage:
         return flatten(completed(given, config.append, places))
 
     initrd = None if config.initrd is None else config.initrd.data
-    rtas = _RTAS.read_bytes()
+    with open(_RTAS, "rb") as file:
+        rtas = file.read()
     info = load_image(guest.memory, image, initrd, rtas, describe)
     guest.vcpus[0].start(info.entry, info.r3, info.r4)
     return image

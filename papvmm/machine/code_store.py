@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fcntl import LOCK_EX, flock
 from hashlib import sha256
-from pathlib import Path
 from stat import S_ISREG
 from struct import Struct
 from typing import Final, NamedTuple
@@ -27,7 +26,7 @@ UNFINISHED: Final = "unfinished"
 WRITING: Final = 3600.0
 """Seconds after which nobody is still writing a file."""
 _NEW: Final = ".new-"
-_OWN: Final = re.compile(r"(\w+)-((\w+)[\w-]*)\.code")
+_OWN: Final = r"(\w+)-((\w+)[\w-]*)\.code"
 _LENGTH: Final = Struct("<Q")
 _DIGEST: Final = sha256().digest_size
 _OTHERS_WRITE: Final = 0o022
@@ -42,7 +41,7 @@ class Kept(NamedTuple):
     last read or written, in seconds since the epoch.
     """
 
-    path: Path
+    path: str
     engine: str
     kind: str
     name: str
@@ -50,18 +49,18 @@ class Kept(NamedTuple):
     used: float
 
 
-def cache_directory() -> Path:
+def cache_directory() -> str:
     """Return where this user's cache is (XDG Base Directory Specification)."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "papvmm"
+    return os.path.join(base if base.startswith("/") else os.path.expanduser("~/.cache"), "papvmm")
 
 
-def kept_files(directory: Path) -> list[Kept]:
+def kept_files(directory: str) -> list[Kept]:
     """Return the cache's own files, the latest used first; BadInput if there is no reading it."""
     try:
-        if not directory.exists():
+        if not os.path.exists(directory):
             return []
-        if not is_private(directory.stat()):
+        if not is_private(os.stat(directory)):
             raise BadInput(
                 f"{directory} is not yours alone, so nothing in it is used:"
                 f" see who owns it, or run chmod go-w {directory}"
@@ -75,7 +74,8 @@ def remove(files: list[Kept]) -> None:
     """Remove files of the cache, unless they have gone; BadInput if the host doesn't let us."""
     for file in files:
         try:
-            file.path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(file.path)
         except OSError as error:
             raise BadInput(f"{file.path} can't be removed: {error.strerror}") from None
 
@@ -92,7 +92,7 @@ class DiskStore:
     """
 
     def __init__(
-        self, directory: Path, engine: Callable[[], str], most_bytes: int = MOST_BYTES
+        self, directory: str, engine: Callable[[], str], most_bytes: int = MOST_BYTES
     ) -> None:
         self._directory: Final = directory
         self._engine: Final = engine
@@ -101,7 +101,7 @@ class DiskStore:
     def load(self, name: str) -> list[bytes]:
         """Return what was added under a name, the latest last; nothing if it isn't intact."""
         try:
-            if not is_private(self._directory.stat()):
+            if not is_private(os.stat(self._directory)):
                 return []
             content = self._read(self._path(name))
         except OSError:
@@ -111,13 +111,13 @@ class DiskStore:
 
     def has(self, name: str) -> bool:
         """Tell whether there is something under a name; it need not be intact."""
-        return self._path(name).exists()
+        return os.path.exists(self._path(name))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keep whoever else asks for this in the directory waiting, if there is a place for it."""
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.makedirs(self._directory, mode=0o700, exist_ok=True)
             directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
         except OSError:
             yield
@@ -131,14 +131,14 @@ class DiskStore:
     def add(self, name: str, part: bytes) -> None:
         """Keep something beside what there is under a name, if there is a place for it."""
         with suppress(OSError):  # a cache that can't be written is one that is empty
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if is_private(self._directory.stat()):
+            os.makedirs(self._directory, mode=0o700, exist_ok=True)
+            if is_private(os.stat(self._directory)):
                 parts = [*self.load(name), part][-MOST_PARTS:]
                 content = b"".join(_LENGTH.pack(len(one)) + one for one in parts)
                 self._write(self._path(name), sha256(content).digest() + content)
                 self._trim()
 
-    def _read(self, path: Path) -> bytes:
+    def _read(self, path: str) -> bytes:
         """Return what is in a file that is the user's own, and note that it was of use."""
         descriptor = os.open(path, _CAREFULLY)
         try:
@@ -151,16 +151,16 @@ class DiskStore:
         finally:
             os.close(descriptor)
 
-    def _write(self, path: Path, content: bytes) -> None:
+    def _write(self, path: str, content: bytes) -> None:
         from tempfile import NamedTemporaryFile  # noqa: PLC0415 - most only read
 
         with NamedTemporaryFile(dir=self._directory, prefix=_NEW, delete=False) as file:
             try:
                 file.write(content)
                 file.close()
-                Path(file.name).replace(path)
+                os.replace(file.name, path)
             except OSError:
-                Path(file.name).unlink(missing_ok=True)
+                os.unlink(file.name)
                 raise
 
     def _trim(self) -> None:
@@ -170,24 +170,25 @@ class DiskStore:
             total += file.size
             abandoned = file.kind == UNFINISHED and now - file.used > WRITING
             if total > self._most_bytes or abandoned:
-                file.path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    os.unlink(file.path)
 
-    def _path(self, name: str) -> Path:
-        return self._directory / f"{self._engine()}-{name}.code"
+    def _path(self, name: str) -> str:
+        return os.path.join(self._directory, f"{self._engine()}-{name}.code")
 
 
-def _own(directory: Path) -> Iterator[Kept]:
+def _own(directory: str) -> Iterator[Kept]:
     """Yield the files of a directory that have the cache's names."""
     with os.scandir(directory) as entries:
         for entry in entries:
-            match = _OWN.fullmatch(entry.name)
+            match = re.fullmatch(_OWN, entry.name)
             unfinished = entry.name.startswith(_NEW)
             if (not match and not unfinished) or not entry.is_file(follow_symlinks=False):
                 continue
             engine, name, kind = match.groups() if match else ("", entry.name, UNFINISHED)
             with suppress(FileNotFoundError):
                 stat = entry.stat(follow_symlinks=False)
-                yield Kept(Path(entry.path), engine, kind, name, stat.st_size, stat.st_mtime)
+                yield Kept(entry.path, engine, kind, name, stat.st_size, stat.st_mtime)
 
 
 def _parts(content: bytes) -> list[bytes]:

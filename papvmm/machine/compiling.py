@@ -11,6 +11,7 @@ from papvmm.engine.native.workshop import INTERPRETER, Job
 from papvmm.machine.code_store import DiskStore, cache_directory
 from papvmm.machine.compiler import REPLY, REQUEST
 from papvmm.machine.engine_version import engine_version
+from papvmm.machine.shipped import ShippedStore, package_directory
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, store: DiskStore) -> None:
@@ -47,3 +48,4 @@ if __name__ == "__main__":
     here = DiskStore(cache_directory(), engine_version)
     with suppress(BrokenPipeError):  # the guest may be gone
         serve(sys.stdin.buffer, sys.stdout.buffer, here)
+    ShippedStore(here, package_directory()).keep()

@@ -7,13 +7,12 @@ Reading them all would take longer than starting the engine.
 import os
 from collections.abc import Iterator
 from functools import cache
-from glob import glob
 from hashlib import sha256
 from typing import Final
 
 import papvmm
 
-_SOURCES: Final = ("bits.py", "engine/**/*.py", "isa/**/*.py", "memory/*.py", "mmu/*.py")
+_SOURCES: Final = ("bits.py", "values.py", "engine", "isa", "memory", "mmu")
 _CPU: Final = ("vendor_id", "model name", "flags", "Features")
 
 
@@ -21,16 +20,31 @@ _CPU: Final = ("vendor_id", "model name", "flags", "Features")
 def engine_version() -> str:
     """Return a name for the engine's sources together with the host's processor."""
     root = os.path.dirname(papvmm.__file__)
-    told = (papvmm.__version__, os.uname().machine, *_processor(), *_sources(root))
+    told = (papvmm.__version__, os.uname().machine, *_processor(), *_states(root))
     return sha256("; ".join(told).encode()).hexdigest()[:24]
 
 
-def _sources(root: str) -> Iterator[str]:
+def sources(package: str) -> list[str]:
+    """Return the paths of the files of a package that native code is made from, in order."""
+    return sorted(path for name in _SOURCES for path in _modules(os.path.join(package, name)))
+
+
+def _modules(path: str) -> Iterator[str]:
+    """Yield a module, or those of a directory and what is in it."""
+    if path.endswith(".py"):
+        yield path
+        return
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py") or (entry.is_dir() and entry.name != "__pycache__"):
+                yield from _modules(entry.path)
+
+
+def _states(root: str) -> Iterator[str]:
     """Yield name, size and time of change of what code is made from."""
-    for source in _SOURCES:
-        for path in sorted(glob(source, root_dir=root, recursive=True)):
-            stat = os.stat(os.path.join(root, path))
-            yield f"{path} {stat.st_size} {stat.st_mtime_ns}"
+    for path in sources(root):
+        stat = os.stat(path)
+        yield f"{path.removeprefix(root)} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def _processor() -> Iterator[str]:

@@ -8,7 +8,6 @@ kernel's memory (KVM commit 55b665b0263a).
 from collections.abc import Iterable
 from errno import errorcode
 
-from papvmm.kvmapi.one_reg import unregister_areas
 from papvmm.values import Value
 from papvmm.vcpu.vcpu import Vcpu
 
@@ -32,5 +31,7 @@ def unregister_all(vcpus: Iterable[Vcpu], dtl_length: int) -> tuple[Refusal, ...
     ``dtl_length`` is the length that goes with the log's address 0: KVM of v3.7 refuses less
     than one entry.
     """
+    from papvmm.kvmapi.one_reg import unregister_areas  # noqa: PLC0415 - few guests reset
+
     answers = {vcpu.vcpu_id: unregister_areas(vcpu, dtl_length)[-1] for vcpu in vcpus}
     return tuple(Refusal(vcpu_id, -answer) for vcpu_id, answer in answers.items() if answer)

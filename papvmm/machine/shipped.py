@@ -1,18 +1,19 @@
 """The interpreter that comes with papvmm: made when that is installed, for hosts of many kinds.
 
 So the first run of a guest need not wait for a compiler. It is used as long as the sources are
-those that it was made from, and kept in the cache from then on. A checkout has none.
+those that it was made from. To see that takes longer than to look into the cache, where it is
+kept, too. A checkout has none.
 """
 
 import os
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
 import papvmm
 from papvmm.engine.native.workshop import INTERPRETER
 from papvmm.machine.code_store import DiskStore
+from papvmm.machine.engine_version import sources
 
 PLACE: Final = "images/interpreter.code"
 """Where it is, from the package's directory on."""
@@ -24,14 +25,13 @@ _FEATURES: Final = frozenset(
      "bmi1", "bmi2", "f16c", "fma", "movbe")
 )  # fmt: skip
 """What Linux calls the instructions of that: processors have had them for ten years."""
-_SOURCES: Final = ("bits.py", "engine", "isa", "memory", "mmu")
 _DIGEST: Final = sha256().digest_size
 
 
 class ShippedStore:
     """A ``CodeStore`` that has the shipped interpreter where the cache has none yet."""
 
-    def __init__(self, kept: DiskStore, package: Path) -> None:
+    def __init__(self, kept: DiskStore, package: str) -> None:
         self._kept: Final = kept
         self._package: Final = package
 
@@ -41,45 +41,52 @@ class ShippedStore:
         if kept or name != INTERPRETER.name or not is_able():
             return kept
         shipped = _read(self._package)
-        if shipped is None:
-            return []
-        self._kept.add(name, shipped)
-        return [shipped]
+        return [] if shipped is None else [shipped]
+
+    def keep(self) -> bool:
+        """Keep the shipped interpreter if the cache has none; tell whether it has one then."""
+        name = INTERPRETER.name
+        if not self._kept.load(name):
+            for shipped in self.load(name):
+                self._kept.add(name, shipped)
+        return bool(self._kept.load(name))
 
 
-def package_directory() -> Path:
+def package_directory() -> str:
     """Return where the package that runs is."""
-    return Path(papvmm.__file__).parent
+    return os.path.dirname(papvmm.__file__)
 
 
-def ship(interpreter: bytes, package: Path) -> None:
+def ship(interpreter: bytes, package: str) -> None:
     """Put an interpreter, made from a package's sources, beside them."""
-    (package / PLACE).write_bytes(_digest(package, interpreter) + interpreter)
+    with open(os.path.join(package, PLACE), "wb") as file:
+        file.write(_digest(package, interpreter) + interpreter)
 
 
-def _read(package: Path) -> bytes | None:
+def _read(package: str) -> bytes | None:
     """Return the shipped interpreter, if it is whole and was made from these sources."""
     try:
-        content = (package / PLACE).read_bytes()
+        with open(os.path.join(package, PLACE), "rb") as file:
+            content = file.read()
     except OSError:
         return None
     digest, interpreter = content[:_DIGEST], content[_DIGEST:]
     return interpreter if digest == _digest(package, interpreter) else None
 
 
-def _digest(package: Path, interpreter: bytes) -> bytes:
+def _digest(package: str, interpreter: bytes) -> bytes:
     digest = sha256(interpreter)
-    for name in _SOURCES:
-        path = package / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else (path,):
-            digest.update(file.read_bytes())
+    for source in sources(package):
+        with open(source, "rb") as file:
+            digest.update(file.read())
     return digest.digest()
 
 
 def is_able() -> bool:
     """Tell whether the host's processor has all that it takes."""
     try:
-        told = Path("/proc/cpuinfo").read_text("utf-8")
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            told = file.read()
     except OSError:
         return False
     flags = next((line for line in told.splitlines() if line.startswith("flags")), "")

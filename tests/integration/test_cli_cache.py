@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +16,9 @@ from papvmm.machine.engine_version import engine_version
 def cache(tmp_path, monkeypatch):
     """A cache with a file of this version and one of another, and a file that is not its own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    directory = cache_directory()
-    DiskStore(directory, engine_version).add("interpreter", bytes(2000))
-    DiskStore(directory, lambda: "other").add("region-00ff", bytes(100))
+    directory = Path(cache_directory())
+    DiskStore(str(directory), engine_version).add("interpreter", bytes(2000))
+    DiskStore(str(directory), lambda: "other").add("region-00ff", bytes(100))
     (directory / "notes.txt").write_text("mine")
     return directory
 
@@ -66,7 +67,7 @@ def test_all_of_it_is_removed_and_nothing_else(cache, run):
 
 def test_only_what_other_versions_left_is_removed(cache, run):
     assert run("clear", "--stale") == (0, f"removed 1 file, 140 bytes from {cache}\n", "")
-    assert DiskStore(cache, engine_version).load("interpreter") == [bytes(2000)]
+    assert DiskStore(str(cache), engine_version).load("interpreter") == [bytes(2000)]
 
 
 @pytest.mark.parametrize("verb", ["ls", "clear"])

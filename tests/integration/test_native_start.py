@@ -30,12 +30,12 @@ def run(cache, *, pythonpath="", units=20, directory=ROOT):
 
 def test_a_damaged_cache_is_ignored(tmp_path):
     (tmp_path / "papvmm").mkdir(mode=0o700)
-    for file in cache_directory().iterdir():
+    for file in Path(cache_directory()).iterdir():
         damaged = bytearray(file.read_bytes())
         damaged[len(damaged) // 2] ^= 0xFF
         (tmp_path / "papvmm" / file.name).write_bytes(damaged)
 
-    sound, spoilt = run(cache_directory().parent), run(tmp_path)
+    sound, spoilt = run(Path(cache_directory()).parent), run(tmp_path)
 
     assert spoilt.returncode == sound.returncode == 0
     assert spoilt.stdout.replace("ticks", "") == sound.stdout.replace("ticks", "")

@@ -16,7 +16,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from papvmm.machine.code_store import DiskStore
-store = DiskStore(Path(sys.argv[1]), lambda: "engine")
+store = DiskStore(sys.argv[1], lambda: "engine")
 print(flush=True)
 while True:
     store.add("name", bytes(100_000))
@@ -57,17 +57,17 @@ def blank(content, generator):
 def damage(seed, directory):
     """Load what is left of a file after some accident; it must be sound or nothing."""
     generator = random.Random(seed)
-    store = DiskStore(directory, lambda: "engine")
-    (file,) = kept_files(directory)
-    sound = file.path.read_bytes()
+    store = DiskStore(str(directory), lambda: "engine")
+    (file,) = kept_files(str(directory))
+    sound = Path(file.path).read_bytes()
     content = bytearray(sound)
     generator.choice((flip, cut, lengthen, move, replace, blank))(content, generator)
-    file.path.write_bytes(content)
+    Path(file.path).write_bytes(content)
 
     loaded = store.load("name")
 
     assert loaded == (PARTS if content == sound else []), seed
-    file.path.write_bytes(sound)
+    Path(file.path).write_bytes(sound)
 
 
 def fill(directory):
@@ -89,7 +89,7 @@ def test_a_file_of_another_version_is_never_loaded(tmp_path):
     fill(tmp_path / "cache")
 
     for number in range(300):
-        assert DiskStore(tmp_path / "cache", lambda n=number: f"engine{n}").load("name") == []
+        assert DiskStore(str(tmp_path / "cache"), lambda n=number: f"engine{n}").load("name") == []
 
 
 def test_a_killed_writer_leaves_nothing_that_is_loaded(tmp_path):

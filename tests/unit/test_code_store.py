@@ -9,7 +9,7 @@ from papvmm.machine.code_store import WRITING, DiskStore, cache_directory, kept_
 
 
 def store(directory, engine="engine", most_bytes=1 << 20):
-    return DiskStore(directory / "cache", lambda: engine, most_bytes)
+    return DiskStore(str(directory / "cache"), lambda: engine, most_bytes)
 
 
 def only_file(directory):
@@ -150,7 +150,7 @@ def test_what_is_kept_is_listed_with_what_it_is_for(tmp_path):
     store(tmp_path, "two").add("region-00ff", b"code")
     (tmp_path / "cache" / "notes.txt").write_text("mine")
 
-    listed = [(file.engine, file.kind, file.name) for file in kept_files(tmp_path / "cache")]
+    listed = [(file.engine, file.kind, file.name) for file in kept_files(str(tmp_path / "cache"))]
 
     assert listed == [("two", "region", "region-00ff"), ("one", "interpreter", "interpreter")]
 
@@ -166,14 +166,14 @@ def test_where_nothing_can_be_written_nothing_is_kept(tmp_path):
 def test_the_cache_is_where_the_xdg_specification_says(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
-    assert cache_directory() == tmp_path / "papvmm"
+    assert cache_directory() == str(tmp_path / "papvmm")
 
 
 def test_a_relative_cache_directory_is_ignored_as_the_specification_asks(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "here")
     monkeypatch.setenv("HOME", str(tmp_path))
 
-    assert cache_directory() == tmp_path / ".cache" / "papvmm"
+    assert cache_directory() == str(tmp_path / ".cache" / "papvmm")
 
 
 def test_who_is_alone_keeps_others_waiting(tmp_path):
@@ -181,11 +181,11 @@ def test_who_is_alone_keeps_others_waiting(tmp_path):
 
     def other() -> None:
         began.set()
-        with DiskStore(tmp_path, lambda: "engine").alone():
+        with DiskStore(str(tmp_path), lambda: "engine").alone():
             order.append("other")
 
     thread = Thread(target=other)
-    with DiskStore(tmp_path, lambda: "engine").alone():
+    with DiskStore(str(tmp_path), lambda: "engine").alone():
         thread.start()
         began.wait()
         thread.join(0.05)
@@ -198,7 +198,7 @@ def test_who_is_alone_keeps_others_waiting(tmp_path):
 def test_where_there_is_no_place_nobody_waits(tmp_path):
     (tmp_path / "file").touch()
 
-    with DiskStore(tmp_path / "file" / "cache", lambda: "engine").alone():
+    with DiskStore(str(tmp_path / "file" / "cache"), lambda: "engine").alone():
         pass
 
     assert not (tmp_path / "file" / "cache").exists()
