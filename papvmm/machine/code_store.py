@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fcntl import LOCK_EX, flock
-from hashlib import sha256
 from stat import S_ISREG
 from struct import Struct
 from typing import Final, NamedTuple
 
+from papvmm.digests import SIZE, sha256
 from papvmm.errors import BadInput
 
 MOST_BYTES: Final = 64 << 20
@@ -28,7 +28,6 @@ WRITING: Final = 3600.0
 _NEW: Final = ".new-"
 _OWN: Final = r"(\w+)-((\w+)[\w-]*)\.code"
 _LENGTH: Final = Struct("<Q")
-_DIGEST: Final = sha256().digest_size
 _OTHERS_WRITE: Final = 0o022
 _CAREFULLY: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 """Neither follow a symbolic link nor wait for whoever is at the other end of a pipe."""
@@ -106,7 +105,7 @@ class DiskStore:
             content = self._read(self._path(name))
         except OSError:
             return []
-        digest, content = content[:_DIGEST], content[_DIGEST:]
+        digest, content = content[:SIZE], content[SIZE:]
         return _parts(content) if sha256(content).digest() == digest else []
 
     def has(self, name: str) -> bool:

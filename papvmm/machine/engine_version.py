@@ -7,10 +7,10 @@ Reading them all would take longer than starting the engine.
 import os
 from collections.abc import Iterator
 from functools import cache
-from hashlib import sha256
 from typing import Final
 
 import papvmm
+from papvmm.digests import sha256
 
 _SOURCES: Final = ("bits.py", "values.py", "engine", "isa", "memory", "mmu")
 _CPU: Final = ("vendor_id", "model name", "flags", "Features")

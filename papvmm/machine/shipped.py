@@ -7,10 +7,10 @@ kept, too. A checkout has none.
 
 import os
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Final
 
 import papvmm
+from papvmm.digests import SIZE, sha256
 from papvmm.engine.native.workshop import INTERPRETER
 from papvmm.machine.code_store import DiskStore
 from papvmm.machine.engine_version import sources
@@ -25,7 +25,6 @@ _FEATURES: Final = frozenset(
      "bmi1", "bmi2", "f16c", "fma", "movbe")
 )  # fmt: skip
 """What Linux calls the instructions of that: processors have had them for ten years."""
-_DIGEST: Final = sha256().digest_size
 
 
 class ShippedStore:
@@ -70,7 +69,7 @@ def _read(package: str) -> bytes | None:
             content = file.read()
     except OSError:
         return None
-    digest, interpreter = content[:_DIGEST], content[_DIGEST:]
+    digest, interpreter = content[:SIZE], content[SIZE:]
     return interpreter if digest == _digest(package, interpreter) else None
 
 

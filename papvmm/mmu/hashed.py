@@ -63,16 +63,15 @@ def _of_large(sizes: Mapping[int, int]) -> bytes:
     """Return the log of the page size, or 0, for each value of the bits ``LP``."""
     logs = bytearray(LP + 1)
     for shift, encoding in sizes.items():
-        mask = ones(shift - LP_SHIFT)
-        for bits in range(LP + 1) if mask else ():
-            if bits & mask == encoding:
-                logs[bits] = shift
+        if shift > LP_SHIFT:
+            same = slice(encoding, None, 1 << shift - LP_SHIFT)
+            logs[same] = bytes([shift]) * len(logs[same])
     return bytes(logs)
 
 
 _BASE: Final = {size.encoding: shift for shift, size in SIZES.items()}
 _OF_BASE: Final = {shift: _of_large(size.pages) for shift, size in SIZES.items()}
-_OF_ANY: Final = bytes(map(max, zip(*_OF_BASE.values(), strict=True)))
+_OF_ANY: Final = bytes(map(max, *_OF_BASE.values()))
 """No encoding means pages of two sizes: what the base page size is need not be known."""
 _SMALL: Final = 12
 

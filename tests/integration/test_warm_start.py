@@ -33,7 +33,8 @@ def test_what_runs_ordinary_code_imports_no_descriptions():
 
 NOT_NEEDED = {
     "asyncio", "uvloop", "ssl", "logging", "subprocess", "tempfile", "dataclasses", "inspect",
-    "llvmlite", "capstone", "elftools", "importlib.resources", "datetime",
+    "llvmlite", "capstone", "elftools", "importlib.resources", "datetime", "glob", "json",
+    "hashlib", "papvmm.kvmapi",
     "papvmm.isa.spec", "papvmm.isa.decode", "papvmm.isa.ir", "papvmm.engine.lockstep",
     "papvmm.engine.stepper", "papvmm.engine.python.executor", "papvmm.control", "papvmm.observe",
 }  # fmt: skip

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -72,7 +73,7 @@ def damage(seed, directory):
 
 def fill(directory):
     for part in PARTS:
-        DiskStore(directory, lambda: "engine").add("name", part)
+        DiskStore(str(directory), lambda: "engine").add("name", part)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_a_file_of_another_version_is_never_loaded(tmp_path):
 
 def test_a_killed_writer_leaves_nothing_that_is_loaded(tmp_path):
     cache = tmp_path / "cache"
-    store = DiskStore(cache, lambda: "engine")
+    store = DiskStore(str(cache), lambda: "engine")
     for number in range(10):
         command = (sys.executable, "-c", WRITER, cache)
         with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:

@@ -1,15 +1,16 @@
 """Regions on their way: what the compiler is asked for, and what it answers."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from hashlib import sha256
+from struct import Struct, pack, unpack_from
 from typing import Final, NamedTuple
 
+from papvmm.digests import sha256
 from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import CODE_LINE, PAGE
 
 REGION: Final = "region"
 _MET: Final = PAGE // 4
+_COUNT: Final = Struct("<I")
 
 UNMET: Final = 0
 MET: Final = 1
@@ -49,16 +50,14 @@ class RegionRequest(NamedTuple):
 
     def pack(self) -> bytes:
         """Return everything as bytes."""
-        where = [self.mode, self.isa, self.place, self.distance]
-        fields = json.dumps([*where, list(self.pages), list(self.avoided)]).encode()
-        pages = b"".join(known.words + known.met for known in self.pages.values())
-        return len(fields).to_bytes(8, "little") + fields + pages
+        where = (self.mode, self.isa, self.place, self.distance)
+        pages = (known.words + known.met for known in self.pages.values())
+        return b"".join((_packed(where, [*self.pages], self.avoided), *pages))
 
 
 def unpack_request(content: bytes) -> RegionRequest:
     """Return what ``RegionRequest.pack`` made bytes of."""
-    end = 8 + int.from_bytes(content[:8], "little")
-    mode, isa, place, distance, addresses, avoided = json.loads(content[8:end])
+    ((mode, isa, place, distance), addresses, avoided), end = _unpacked(content, 3)
     starts = range(end, len(content), PAGE + _MET)
     pages = {
         address: Known(content[start : start + PAGE], content[start + PAGE :][:_MET])
@@ -99,21 +98,38 @@ class Translated(NamedTuple):
 
     def pack(self) -> bytes:
         """Return everything as bytes."""
-        fields = [self.entries, self.ranges, self.digest, self.names, self.offset]
-        header = json.dumps(fields).encode()
-        return len(header).to_bytes(8, "little") + header + self.text
+        names = "\n".join((self.digest, *self.names)).encode()
+        places = (len(names), self.offset)
+        bounds = [bound for bounds in self.ranges for bound in bounds]
+        return _packed(places, self.entries, bounds) + names + self.text
 
 
 def unpack(content: bytes) -> Translated:
     """Return what ``Translated.pack`` made bytes of."""
-    end = 8 + int.from_bytes(content[:8], "little")
-    entries, ranges, digest, names, offset = json.loads(content[8:end])
-    return Translated(entries, ranges, digest, names, offset, content[end:])
+    ((length, offset), entries, bounds), end = _unpacked(content, 3)
+    ranges = [*zip(bounds[::2], bounds[1::2], strict=True)]
+    digest, *names = content[end : end + length].decode().split("\n")
+    return Translated(entries, ranges, digest, names, offset, content[end + length :])
+
+
+def _packed(*sequences: Sequence[int]) -> bytes:
+    """Return numbers below 2^64 as bytes: of each sequence how many there are, and they."""
+    return b"".join(pack(f"<I{len(some)}Q", len(some), *some) for some in sequences)
+
+
+def _unpacked(content: bytes, count: int) -> tuple[list[tuple[int, ...]], int]:
+    """Return so many sequences from the beginning of content, and where they end."""
+    sequences, end = [], 0
+    for _ in range(count):
+        (length,) = _COUNT.unpack_from(content, end)
+        sequences.append(unpack_from(f"<{length}Q", content, end + _COUNT.size))
+        end += _COUNT.size + 8 * length
+    return sequences, end
 
 
 def digest_of(lines: Iterable[int], read: Callable[[int, int], bytes]) -> str:
     """Return what tells whether lines are the same, given what reads bytes at an address."""
-    digest = sha256()
+    digest = sha256(b"")
     for line in sorted(lines):
         digest.update(read(line * CODE_LINE, CODE_LINE))
     return digest.hexdigest()
