@@ -89,6 +89,8 @@ class Processor:
         self._fruitless = 0
         self._interrupted_at = -1
         """Interrupts since an instruction was completed in this run, and NOW at the latest."""
+        self._causes = 0
+        """SRR1 bits of an interrupt that the instruction at hand causes."""
         self._called = False
         """The last run ended with a hypercall, so nobody has stopped at CIA yet."""
 
@@ -182,16 +184,19 @@ class Processor:
         """Execute the instruction at CIA; follow it by a trace interrupt if MSR asks for one."""
         state = self.state
         cia = state.read(CIA)
+        stepper = self._stepper
         try:
-            exit_, traced = self._stepper.step()
+            exit_, traced = stepper.step()
         except StorageInterrupt as interrupt:
-            return self._storage_interrupt(interrupt)
+            return self._storage_interrupt(interrupt, stepper.causes)
+        self._causes = stepper.causes
         reason = None if exit_ is None else self._handle(exit_)
+        self._causes = 0
         if exit_ in (None, Exit.CONTEXT) and traced is not None:
             state.write(SIAR, cia)
             if traced.touched is not None:
                 state.write(SDAR, traced.touched.ea)
-            deliver(state, Interrupt.TRACE, state.read(CIA), traced.causes)
+            deliver(state, Interrupt.TRACE, state.read(CIA), traced.causes | stepper.causes)
         return reason
 
     def _hypercall(self) -> ExitReason | None:
@@ -205,12 +210,12 @@ class Processor:
         self._called = True
         return PAPR_HCALL
 
-    def _storage_interrupt(self, fault: StorageInterrupt) -> ExitReason | None:
+    def _storage_interrupt(self, fault: StorageInterrupt, causes: int) -> ExitReason | None:
         if fault.sets_dar:
             self.state.write(DAR, fault.ea)
         if fault.dsisr is not None:
             self.state.write(DSISR, fault.dsisr)
-        return self._interrupt(fault.interrupt, fault.srr1)
+        return self._interrupt(fault.interrupt, fault.srr1 | causes)
 
     def _interrupt(self, interrupt: Interrupt, causes: int = 0) -> ExitReason | None:
         """Take an interrupt that the instruction at CIA caused, or a call before it."""
@@ -220,5 +225,5 @@ class Processor:
         self._interrupted_at = now
         if self._fruitless > FRUITLESS:
             return Crash(cia, f"{FRUITLESS} interrupts in a row completed no instruction")
-        deliver(state, interrupt, cia, causes)
+        deliver(state, interrupt, cia, causes | self._causes)
         return None

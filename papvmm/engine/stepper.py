@@ -11,16 +11,23 @@ from papvmm.engine.tracing import Traced, traced
 from papvmm.isa.decode import Decoded, decode
 from papvmm.isa.exit import Exit
 from papvmm.isa.instruction import Helper, Misaligned
-from papvmm.isa.interrupts import is_fp_exception
+from papvmm.isa.interrupts import ACROSS_BOUNDARY, PREFIXED, Interrupt, is_fp_exception
 from papvmm.isa.ir import Template
 from papvmm.isa.msr import MSR_PR, MSR_SF, TRACING
 from papvmm.isa.operands import Operand
+from papvmm.isa.prefixed import (
+    LENGTH,
+    crosses_boundary,
+    decode_prefixed,
+    facility_of_prefixed,
+    is_prefix,
+)
 from papvmm.isa.softfloat.record import settle
 from papvmm.isa.state import CIA, MSR, NOW, ArchState
-from papvmm.isa.undescribed import facility_of, undescribed
+from papvmm.isa.undescribed import facility_of, undescribed, without_description
 from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import GuestMemory
-from papvmm.mmu.translate import RealMode, Translation, misaligned
+from papvmm.mmu.translate import RealMode, StorageInterrupt, Translation, misaligned
 
 KEPT: Final = 1 << 14
 """Instruction words the stepper knows, at most."""
@@ -64,17 +71,38 @@ class Stepper:
         self._storage: Final = GuestStorage(memory, RealMode(), translated)
         self._no_code: Final = bytearray()
         self._known: Final[dict[tuple[int, int], Known]] = {}
+        self.causes = 0
+        """SRR1 bits of any interrupt that the latest instruction causes."""
 
     def step(self) -> Stepped:
         """Execute and count one instruction.
 
         Raises ``StorageInterrupt``, with the state as before the instruction.
         """
+        self.causes = 0
         msr, word = self._q[_MSR], self._fetch()
+        if self._isa >= Isa.V3_1 and is_prefix(word):
+            return self._step_prefixed(word, msr)
         known = self._known.get((word, msr & _VARIANTS)) or self._learn(word, msr & _VARIANTS)
         if known is None:
             return Stepped(undescribed(word, msr, self._isa), None)
-        exit_ = self._execute(known)
+        return self._complete(known, msr, 4)
+
+    def _step_prefixed(self, prefix: int, msr: int) -> Stepped:
+        """Execute and count an instruction of two words, the first of which is this."""
+        cia = self._q[_CIA]
+        self.causes = PREFIXED
+        if crosses_boundary(cia):
+            raise StorageInterrupt(Interrupt.ALIGNMENT, cia, srr1=ACROSS_BOUNDARY)
+        suffix = self._storage.fetch(cia + 4)
+        decoded = decode_prefixed(prefix, suffix, cia)
+        if decoded is None:
+            return Stepped(without_description(facility_of_prefixed(prefix, suffix), msr), None)
+        return self._complete(self._understand(decoded, msr), msr, LENGTH)
+
+    def _complete(self, known: Known, msr: int, length: int) -> Stepped:
+        """Execute and count an instruction of so many bytes."""
+        exit_ = self._execute(known, length)
         if exit_ is None or exit_.completes:
             self._q[_NOW] += 1
         if not msr & TRACING:
@@ -86,25 +114,29 @@ class Stepper:
         decoded = decode(word, self._isa)
         if decoded is None:
             return None
+        if len(self._known) == KEPT:
+            self._known.clear()
+        known = self._known[word, variant] = self._understand(decoded, variant)
+        return known
+
+    def _understand(self, decoded: Decoded, msr: int) -> Known:
         template = decoded.instruction.template(
             decoded.statics,
-            problem_state=bool(variant & MSR_PR),
-            sf=bool(variant & MSR_SF),
+            problem_state=bool(msr & MSR_PR),
+            sf=bool(msr & MSR_SF),
             isa=self._isa,
         )
         operation, helper = careful_operation(decoded, template), decoded.instruction.helper
         fields = {} if helper is None else decoded.fields
-        if len(self._known) == KEPT:
-            self._known.clear()
-        known = Known(decoded, template, operation, helper, fields)
-        self._known[word, variant] = known
-        return known
+        return Known(decoded, template, operation, helper, fields)
 
     def not_built(self) -> NotBuilt:
         """Return the report that the instruction at CIA is not built."""
         word = self._fetch()
         decoded, unit = decode(word, self._isa), facility_of(word, self._isa)
-        if decoded is not None:
+        if self._isa >= Isa.V3_1 and is_prefix(word):
+            what = "prefixed instruction"
+        elif decoded is not None:
             what = decoded.instruction.mnemonic
         else:
             what = f"{unit.name.lower() if unit else 'unknown'} instruction"
@@ -115,7 +147,7 @@ class Stepper:
         storage.enter(self._q[_MSR])
         return storage.fetch(self._q[_CIA])
 
-    def _execute(self, known: Known) -> Exit | None:
+    def _execute(self, known: Known, length: int) -> Exit | None:
         state, storage, q = self._state, self._storage, self._q
         cia, (handler, args), helper = q[_CIA], known.operation, known.helper
         nia = handler(q, state.buffer, storage, self._no_code, cia, q[_NOW], args)
@@ -131,5 +163,5 @@ class Stepper:
                 return Exit.FP_ENABLED
         if nia is not None and nia < 0:
             return Exit(-nia)
-        q[_CIA] = (cia + 4 if nia is None else nia) & M64
+        q[_CIA] = (cia + length if nia is None else nia) & M64
         return None

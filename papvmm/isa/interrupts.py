@@ -45,6 +45,11 @@ TRACED_LOAD: Final = 0x1000_0000
 TRACED_STORE: Final = 0x0800_0000
 """SRR1 bits of a trace interrupt: 33 always, 35 after a load, 36 after a store."""
 
+PREFIXED: Final = 0x2000_0000
+"""SRR1 bit 34: the interrupt is of a prefixed instruction."""
+ACROSS_BOUNDARY: Final = 0x1000_0000
+"""SRR1 bit 35 of an alignment interrupt: it is one because of where the instruction is."""
+
 SRR1_CAUSES: Final = 0x783F_0000
 """SRR1 bits 33:36 and 42:47, which tell the cause; the others are those of the MSR."""
 

@@ -278,7 +278,11 @@ def facility_of(word: int, isa: Isa) -> Unit | None:
 
 def undescribed(word: int, msr: int, isa: Isa) -> Exit:
     """Return what a word without description comes to in the state that ``msr`` describes."""
-    unit = facility_of(word, isa)
+    return without_description(facility_of(word, isa), msr)
+
+
+def without_description(unit: Unit | None, msr: int) -> Exit:
+    """Return what comes of an instruction that needs a facility; without one, it is illegal."""
     if unit is None:
         return Exit.ILLEGAL
     return Exit.NOT_BUILT if msr & unit else UNAVAILABLE[unit]
