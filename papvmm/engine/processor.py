@@ -151,6 +151,8 @@ class Processor:
         match stop:
             case Stop.ODD | Exit.HELPER | Exit.ALIGNMENT:
                 return self._step()
+            case StorageInterrupt():
+                return self._storage_interrupt(stop)
             case Stop.BUDGET:
                 return None
             case Exit.CONTEXT:

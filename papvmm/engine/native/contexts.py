@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from papvmm.engine.native import layout
+from papvmm.engine.stops import Stop, StopReason
 from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE, MSR_PR
 from papvmm.isa.state import LPCR, LPCR_HR, MSR, NOW
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
@@ -23,6 +24,8 @@ _MODE, _FETCH_KEY, _DATA_TLB, _SEEN = (
 )
 _USER, _KERNEL = 1, 2
 """Data TLBs after that of real mode: problem state's, and the first of privileged state's."""
+_FETCH_TLB: Final = slice(layout.FETCH_TLB // 8, layout.FETCH_TLB // 8 + 2 * layout.TLB_ENTRIES)
+_NO_FETCHES: Final = memoryview(b"\xff" * 16 * layout.TLB_ENTRIES).cast("Q")
 _MARKS: Final = PAGE // CODE_LINE
 _TRANSLATING: Final = MSR_IR | MSR_DR
 _CONTEXT: Final = _TRANSLATING | MSR_PR | MSR_LE
@@ -119,7 +122,10 @@ class Contexts:
         q = self._q
         ra, mode = cia & REAL_MODE_BITS, q[_MODE]
         if q[_MSR] & MSR_IR:
-            found = self._find(cia, Access.FETCH)
+            try:
+                found = self._find(cia, Access.FETCH)
+            except StorageInterrupt:
+                return False
             if found is None:
                 return False
             ra = found.real[cia >> PAGE_SHIFT]
@@ -134,16 +140,19 @@ class Contexts:
         q[entry] = cia & layout.PAGE_MASK | key
         return True
 
-    def access(self, ea: int, kind: int) -> bool:
-        """Have an access to data done that was odd; False if that is left to the stepper.
+    def access(self, ea: int, kind: int) -> StopReason:
+        """Have an access to data done that was odd, and go on; or return why that can't be.
 
         ``ea`` and ``kind`` are what is in MISS.
         """
         if kind == layout.TABLE_STORE:
-            return self._release(ea)
-        space = self._find(ea, Access.STORE if kind == layout.MISSED_STORE else Access.LOAD)
+            return Stop.BUDGET if self._release(ea) else Stop.ODD
+        try:
+            space = self._find(ea, Access.STORE if kind == layout.MISSED_STORE else Access.LOAD)
+        except StorageInterrupt as fault:
+            return fault
         if space is None:
-            return False
+            return Stop.ODD
         number, page = ea >> PAGE_SHIFT, ea & layout.PAGE_MASK
         ra = space.real[number]
         line = ra // CODE_LINE
@@ -156,7 +165,7 @@ class Contexts:
         q[entry + 1] = writable if plain else NOBODY
         q[entry + 2] = self._memory.host_address + ra - page & (1 << 64) - 1
         q[entry + 3] = writable
-        return True
+        return Stop.BUDGET
 
     def _release(self, ra: int) -> bool:
         """Let an instruction store to its line; False if its own translation is on that, too."""
@@ -167,22 +176,25 @@ class Contexts:
         return self._mmu.tables.radix.release(ra)
 
     def _find(self, ea: int, access: Access) -> Space | None:
-        """Return a space that knows a page, for this kind of access; None if there is none."""
+        """Return a space that knows a page, for this kind of access; None if there is none.
+
+        Raises ``StorageInterrupt``.
+        """
         mmu = self._mmu
         assert mmu is not None
         space = mmu.space(fetches=access is Access.FETCH)
-        try:
-            space.translate(ea, access)
-        except StorageInterrupt:
-            return None
+        space.translate(ea, access)
         known = space.writes if access is Access.STORE else space.reads
         return space if ea >> PAGE_SHIFT in known else None
 
     def _forget(self, space: Space | None, number: int) -> None:
         """Forget what a page led to; without a space, all pages."""
         q = self._q
-        if space is None or space.is_for_fetches:
+        if space is None:
             q[_SEEN] = 0
+            return
+        if space.is_for_fetches:
+            q[_FETCH_TLB] = _NO_FETCHES
             return
         for tlb in range(_USER, layout.TLBS_FOR_DATA):
             place = layout.DATA_TLBS + tlb * layout.DATA_TLB_SIZE

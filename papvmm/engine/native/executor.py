@@ -134,8 +134,7 @@ class NativeExecutor:
             stop = self._go_on(end) if reason is None else reason
             if q[_MISS]:
                 miss, q[_MISS] = q[_MISS], 0
-                if self._contexts.access(q[_MISS + 1], miss):
-                    stop = _BUDGET
+                stop = self._contexts.access(q[_MISS + 1], miss)
         return self._heed_kick() if stop is _KICK else stop
 
     def kick(self) -> None:
