@@ -14,7 +14,6 @@ from papvmm.isa.instruction import Privilege, Section, Storage
 from papvmm.isa.msr import MSR_SF
 from papvmm.isa.operands import IH, RB, RS, RT, Operand
 from papvmm.isa.state import CR, GPR, MSR, SLB_ESID, SLB_VSID, SO, ArchState
-from papvmm.isa.trace import Trace
 
 section: Final = Section()
 Fields: TypeAlias = Mapping[Operand, int]
@@ -92,8 +91,3 @@ def slbia(state: ArchState, _storage: Storage, fields: Fields) -> None:
     for index in range(0 if hint in (IH_CLASS_1, IH_ALL) else 1, slb.ENTRIES):
         if hint != IH_CLASS_1 or state.read(SLB_VSID, index) & slb.CLASS:
             _forget(state, index)
-
-
-@section.define("slbsync", x_form(31, 338), privilege=SUPERVISOR)
-def slbsync(_cpu: Trace) -> None:
-    """SLB Synchronize."""

@@ -40,6 +40,7 @@ _nothing("dstst RA0,RB,STRM", x_form(31, 374), "Data Stream Touch for Store, the
 _nothing("dss STRM", x_form(31, 822), "Data Stream Stop, the same.")
 _nothing("wait WC", x_form(31, 30), "Wait: over at once, as any event may end it.")
 _nothing("cpabort", x_form(31, 838), "Copy-Paste Abort.")
+_nothing("slbsync", x_form(31, 338), "SLB Synchronize.", Privilege.SUPERVISOR)
 
 for _xo in (530, 562, 594, 626, 658, 690, 722, 754):
     _nothing(f"reserved_nop_{_xo}", x_form(31, _xo), "Reserved no-op.")
