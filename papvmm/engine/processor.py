@@ -152,7 +152,7 @@ class Processor:
             case Stop.ODD | Exit.HELPER | Exit.ALIGNMENT:
                 return self._step()
             case StorageInterrupt():
-                return self._storage_interrupt(stop)
+                return self._storage_interrupt(stop, 0)
             case Stop.BUDGET:
                 return None
             case Exit.CONTEXT:
