@@ -60,7 +60,7 @@ class GuestMemory:
         self.size: Final = size
         self.ram: Final = memoryview(self._mapping)
         self.host_address: Final = ctypes.addressof(ctypes.c_char.from_buffer(self._mapping))
-        self.code: Final = bytearray(-(-size // CODE_LINE))
+        self.code: Final = _mapped(-(-size // CODE_LINE))
         self._on_code_write: Final[list[Callable[[int, int], None]]] = []
         self._on_write: Final[list[Callable[[int, int], None]]] = []
 

@@ -4,6 +4,7 @@ What follows from an entry is forgotten when the entry changes: see ``Space``.
 """
 
 from collections.abc import Callable
+from mmap import mmap
 from struct import Struct
 from typing import Final, NamedTuple, TypeAlias
 
@@ -55,7 +56,8 @@ class HashTable:
         self.shift: Final = shift
         self.slots: Final = 1 << shift >> 4
         self._mask: Final = (self.slots >> 3) - 1
-        self.content: Final = bytearray(1 << shift)
+        self.content: Final = mmap(-1, 1 << shift)
+        """All entries; a page of it takes no host memory until one is written."""
         self._valid: Final[dict[int, list[int]]] = {}
         """The valid entries of a home, primary ones first, in the order of their slots."""
         self.on_change: Final[list[Forget]] = []

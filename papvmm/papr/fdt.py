@@ -78,9 +78,9 @@ def strings(*values: str) -> bytes:
 
 def flatten(tree: DeviceTree) -> bytes:
     """Return the flattened tree."""
-    names: dict[str, int] = {}
+    names = _Names()
     structure = _flatten_node(tree.root, names) + _WORD.pack(Token.END)
-    text = b"".join(name.encode() + b"\0" for name in names)
+    text = bytes(names.text)
     reservations = b"".join(_RESERVATION.pack(*row) for row in (*tree.reservations, (0, 0)))
     structure_at = _HEADER.size + len(reservations)
     strings_at = structure_at + len(structure)
@@ -91,11 +91,22 @@ def flatten(tree: DeviceTree) -> bytes:
     return header + reservations + structure + text
 
 
-def _flatten_node(node: Node, names: dict[str, int]) -> bytes:
+class _Names(dict[str, int]):
+    """The names of properties, by where they are in ``text``: each is there once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text: Final = bytearray()
+
+    def __missing__(self, name: str) -> int:
+        place = self[name] = len(self.text)
+        self.text.extend(name.encode() + b"\0")
+        return place
+
+
+def _flatten_node(node: Node, names: _Names) -> bytes:
     parts = [_WORD.pack(Token.BEGIN_NODE), _padded(node.name.encode() + b"\0")]
     for name, value in node.properties.items():
-        if name not in names:
-            names[name] = sum(len(other.encode()) + 1 for other in names)
         parts.append(pack(">3I", Token.PROP, len(value), names[name]) + _padded(value))
     parts += [_flatten_node(child, names) for child in node.children]
     return b"".join((*parts, _WORD.pack(Token.END_NODE)))

@@ -8,7 +8,6 @@ from papvmm.engine.engine import Engine
 from papvmm.isa.msr import MSR_EE, MSR_ME, MSR_SF
 from papvmm.isa.processors import DEFAULT_MODEL, CpuModel
 from papvmm.isa.state import (
-    CELLS,
     CIA,
     DARN_COUNT,
     DARN_SEED,
@@ -24,6 +23,7 @@ from papvmm.isa.state import (
     PURR_OFFSET,
     PVR,
     SPURR_OFFSET,
+    STATE_SIZE,
     TB_OFFSET,
     VTB_OFFSET,
 )
@@ -110,11 +110,11 @@ class Vcpu:
 
     def _clear(self) -> None:
         state = self.state
+        kept = [(cell, state.read(cell)) for cell in _RUNNING_ON]
+        state.buffer[:] = bytes(STATE_SIZE)
+        for cell, value in kept:
+            state.write(cell, value)
         state.write(NOW, self.areas.door.clock.count)
-        for cell in CELLS.values():
-            if cell not in _RUNNING_ON:
-                for index in range(cell.count):
-                    state.write(cell, 0, index)
         state.write(MSR, POWER_ON_MSR)
         state.write(PVR, self.model.pvr)
         state.write(PIR, self.vcpu_id)

@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from functools import cache
+from mmap import mmap
 from typing import Final, TypeAlias
 
 from papvmm.bits import mask, ones, permute
@@ -30,7 +31,7 @@ class Address(Enum):
 
 Data: TypeAlias = memoryview | Mapping[int, memoryview]
 """What generated code loads from: RAM, or its pages."""
-Code: TypeAlias = bytearray | Mapping[int, Writable]
+Code: TypeAlias = bytearray | mmap | Mapping[int, Writable]
 """What generated code looks for marks in, and where it finds pages to store to."""
 
 _FORMATS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
