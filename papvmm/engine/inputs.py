@@ -8,6 +8,7 @@ from papvmm.isa.interrupts import Interrupt, deliver
 from papvmm.isa.state import (
     CIA,
     DEC_EXPIRY,
+    DPDES,
     EXTERNAL,
     LARGE_DECREMENTER,
     LPCR,
@@ -46,7 +47,8 @@ def set_external(state: ArchState, *, pending: bool) -> None:
 
 def is_interrupted(state: ArchState) -> bool:
     """Tell whether an interrupt waits for MSR[EE]: what ends a cede at once."""
-    return bool(state.read(EXTERNAL)) or decrementer_due(state) == state.read(NOW)
+    pending = state.read(EXTERNAL) or state.read(DPDES)
+    return bool(pending) or decrementer_due(state) == state.read(NOW)
 
 
 def inject(state: ArchState, interrupt: Interrupt) -> None:

@@ -29,6 +29,7 @@ from papvmm.isa.msr import MSR_EE, MSR_PR, TRACING
 from papvmm.isa.state import (
     CIA,
     DAR,
+    DPDES,
     DSISR,
     EXTERNAL,
     FSCR,
@@ -50,6 +51,7 @@ FRUITLESS: Final = 16
 _CIA: Final = CIA.place
 _MSR: Final = MSR.place
 _NOW: Final = NOW.place
+_DPDES: Final = DPDES.place
 
 _HYPERCALL: Final = Exit.HYPERCALL
 """Enum members take their time to be looked up."""
@@ -142,6 +144,10 @@ class Processor:
         free = decrementer_due(state) - self._q[_NOW]
         if not free:
             deliver(state, Interrupt.DECREMENTER, self._q[_CIA])
+        elif self._q[_DPDES]:
+            state.write(DPDES, 0)
+            deliver(state, Interrupt.PRIVILEGED_DOORBELL, self._q[_CIA])
+            return 0
         return free
 
     def _handle(self, stop: StopReason) -> ExitReason | None:

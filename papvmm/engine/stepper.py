@@ -68,7 +68,7 @@ class Stepper:
         self._isa: Final = isa
         self._state: Final = state
         self._q: Final = state.doublewords
-        self._storage: Final = GuestStorage(memory, RealMode(), translated)
+        self._storage: Final = GuestStorage(memory, RealMode(), translated, isa)
         self._no_code: Final = bytearray()
         self._known: Final[dict[tuple[int, int], Known]] = {}
         self.causes = 0

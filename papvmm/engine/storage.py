@@ -4,6 +4,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from papvmm.bits import M64
 from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE
+from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import PAGE, GuestMemory
 from papvmm.mmu.translate import Access, Translation, nothing_there
 
@@ -25,8 +26,11 @@ class GuestStorage:
     engines derived from the bytes.
     """
 
-    def __init__(self, memory: GuestMemory, real: Translation, translated: Translation) -> None:
+    def __init__(
+        self, memory: GuestMemory, real: Translation, translated: Translation, isa: Isa
+    ) -> None:
         self._memory: Final = memory
+        self._isa: Final = isa
         self._real: Final = real
         self._translated: Final = translated
         self._order: Literal["little", "big"] = "big"
@@ -46,7 +50,7 @@ class GuestStorage:
         """Return an instruction word."""
         ra = self._instruction_side.translate(cia, Access.FETCH)
         if not self._memory.holds(ra, 4):
-            raise nothing_there(cia, Access.FETCH)
+            raise nothing_there(cia, Access.FETCH, self._isa)
         return int.from_bytes(self._memory.ram[ra : ra + 4], self._order)
 
     def load(self, ea: int, size: int) -> int:
@@ -84,5 +88,5 @@ class GuestStorage:
     def _piece(self, ea: int, length: int, access: Access) -> Piece:
         ra = self._data_side.translate(ea, access)
         if not self._memory.holds(ra, length):
-            raise nothing_there(ea, access)
+            raise nothing_there(ea, access, self._isa)
         return ra, length

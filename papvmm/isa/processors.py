@@ -76,6 +76,11 @@ def cpu_model(name: str) -> CpuModel:
     return model
 
 
+def type_name(model: CpuModel) -> str:
+    """Return what QEMU calls the class of a processor."""
+    return f"{model.name}-powerpc64-cpu"
+
+
 def cpu_list() -> str:
     """Return all names as QEMU lists them for ``-cpu help``."""
     lines = [f"PowerPC {model.name:<16} PVR {model.pvr:08x}" for model in CPU_MODELS]

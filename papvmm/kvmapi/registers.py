@@ -101,14 +101,16 @@ def _cell(
     return Register(name, number, bits, get, put)
 
 
-def _masked(name: str, number: int, bits: int, cell: Cell, writable: int) -> Register:
+def _masked(
+    name: str, number: int, bits: int, cell: Cell, writable: Callable[[Vcpu], int]
+) -> Register:
     """Make the row of a register of which a VMM sees all and changes the ``writable`` bits."""
 
     def get(vcpu: Vcpu) -> Payload:
         return (vcpu.state.read(cell) & ones(bits),)
 
     def put(vcpu: Vcpu, payload: Payload) -> None:
-        mine = writable & ones(bits)
+        mine = writable(vcpu) & ones(bits)
         vcpu.state.write(cell, vcpu.state.read(cell) & ~mine | payload[0] & mine)
 
     return Register(name, number, bits, get, put)
@@ -184,9 +186,13 @@ def _same(count: int) -> int:
 
 LPCR_DPFD: Final = 7 << 52
 LPCR_TC: Final = 1 << 9
-LPCR_WRITABLE: Final = LPCR_DPFD | LPCR_ILE | LPCR_TC | LPCR_AIL | LPCR_LD
+LPCR_WRITABLE: Final = LPCR_DPFD | LPCR_ILE | LPCR_TC | LPCR_AIL
 PSSCR_GUEST: Final = 0xF000_0000_0000_03FF
 """The power-saving level status, and what a guest may ask for."""
+
+
+def _lpcr_writable(vcpu: Vcpu) -> int:
+    return LPCR_WRITABLE | (LPCR_LD if vcpu.model.has_large_decrementer else 0)
 
 
 def _rows() -> Iterator[Register]:
@@ -229,13 +235,13 @@ def _rows() -> Iterator[Register]:
     yield _running("VTB", 0xAE, ticks_at, VTB_OFFSET)
     yield _cell("PID", 0xB2, 64)
     yield _cell("VRSAVE", 0xB4, 32)
-    yield _masked("LPCR", 0xB5, 32, LPCR, LPCR_WRITABLE)
-    yield _masked("LPCR_64", 0xB5, 64, LPCR, LPCR_WRITABLE)
+    yield _masked("LPCR", 0xB5, 32, LPCR, _lpcr_writable)
+    yield _masked("LPCR_64", 0xB5, 64, LPCR, _lpcr_writable)
     yield _cell("PPR", 0xB6, 64)
     yield Register("ARCH_COMPAT", 0xB7, 32, _get_arch_compat, _put_arch_compat)
     yield _cell("WORT", 0xB9, 64)
     yield _cell("TIDR", 0xBC, 64)
-    yield _masked("PSSCR", 0xBD, 64, PSSCR, PSSCR_GUEST)
+    yield _masked("PSSCR", 0xBD, 64, PSSCR, lambda _: PSSCR_GUEST)
     yield _cell("DEC_EXPIRY", 0xBE, 64)
     yield _cell("MMCR3", 0xC1, 64)
     yield _cell("SIER2", 0xC2, 64)

@@ -1,9 +1,10 @@
 """Address translation, as engines see it: from an effective address to a real one."""
 
 from enum import Enum, auto
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from papvmm.isa.interrupts import Interrupt
+from papvmm.isa.versions import Isa
 
 REAL_MODE_BITS: Final = (1 << 60) - 1
 """In real addressing mode EA bits 0:3 are ignored (Power ISA v3.0B, Book III, 5.7.3)."""
@@ -21,11 +22,23 @@ BAD_TREE: Final = 0x0008_0000
 BAD_TABLE: Final = 0x0002_0000
 """DSISR and SRR1 bit 46: the tables themselves could not be read."""
 DSISR_STORE: Final = 0x0200_0000
-DSISR_BAD_REAL_ADDRESS: Final = 0x0000_0040
-"""POWER9's machine check status for a load from a real address that nothing answers at."""
-SRR1_BAD_REAL_ADDRESS_DATA: Final = 0x0020_0000
-SRR1_BAD_REAL_ADDRESS_FETCH: Final = 0x080C_0000
-"""POWER9's SRR1 bits for the same: bit 42 says that DSISR tells more."""
+SRR1_DATA_SIDE: Final = 0x0020_0000
+"""SRR1 bit 42 of a machine check: an access to data caused it, and DSISR tells more."""
+
+
+class Status(NamedTuple):
+    """What a machine check says of a real address where there is no memory."""
+
+    dsisr: int
+    srr1_fetch: int
+
+
+BAD_REAL_ADDRESS: Final = {
+    Isa.V2_07: Status(0x8000, 0x0004_0000),
+    Isa.V3_0: Status(0x0040, 0x080C_0000),
+    Isa.V3_1: Status(0x0040, 0x080C_0000),
+}
+"""POWER8 says that what it read could not be corrected, later ones that nothing answers there."""
 
 
 class Access(Enum):
@@ -104,13 +117,12 @@ def no_segment(ea: int, access: Access) -> StorageInterrupt:
     return StorageInterrupt(Interrupt.INSTRUCTION_SEGMENT if fetch else Interrupt.DATA_SEGMENT, ea)
 
 
-def nothing_there(ea: int, access: Access) -> StorageInterrupt:
+def nothing_there(ea: int, access: Access, isa: Isa) -> StorageInterrupt:
     """Return the interrupt for a real address where there is no memory: a machine check."""
+    status = BAD_REAL_ADDRESS[isa]
     if access is Access.FETCH:
-        return StorageInterrupt(Interrupt.MACHINE_CHECK, ea, srr1=SRR1_BAD_REAL_ADDRESS_FETCH)
-    return StorageInterrupt(
-        Interrupt.MACHINE_CHECK, ea, dsisr=DSISR_BAD_REAL_ADDRESS, srr1=SRR1_BAD_REAL_ADDRESS_DATA
-    )
+        return StorageInterrupt(Interrupt.MACHINE_CHECK, ea, srr1=status.srr1_fetch)
+    return StorageInterrupt(Interrupt.MACHINE_CHECK, ea, dsisr=status.dsisr, srr1=SRR1_DATA_SIDE)
 
 
 def misaligned(ea: int) -> StorageInterrupt:

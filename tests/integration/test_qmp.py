@@ -113,11 +113,12 @@ async def test_quit_answers_tells_and_ends(path):
 
 
 async def test_vcpus_are_listed(path):
-    async with controlled(busy(vcpus=2), path) as (_, qmp):
+    async with controlled(busy(vcpus=2, cpu="power8_v2.0"), path) as (_, qmp):
         vcpus = await qmp.execute("query-cpus-fast")
 
         assert [vcpu["cpu-index"] for vcpu in vcpus] == [0, 1]
         assert {vcpu["target"] for vcpu in vcpus} == {"ppc64"}
+        assert {vcpu["qom-type"] for vcpu in vcpus} == {"power8_v2.0-powerpc64-cpu"}
 
 
 async def test_a_register_is_set_and_got_by_name_and_by_number(path):

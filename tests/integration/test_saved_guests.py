@@ -7,9 +7,11 @@ import pytest
 from papvmm.control.snapshot.load import load
 from papvmm.control.snapshot.save import save
 from papvmm.errors import BadInput
+from papvmm.isa.encode import assemble
+from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.msr import MSR_FP, MSR_HV, MSR_ME
 from papvmm.isa.softfloat.fpscr import FI, XX
-from papvmm.isa.state import CELLS, FPSCR, LPCR, MSR, PSSCR, TB_OFFSET, XER_LOW
+from papvmm.isa.state import CELLS, FPSCR, LPCR, MSR, PSSCR, PVR, SRR1, TB_OFFSET, XER_LOW
 from papvmm.kvmapi.one_reg import get_one_reg, register_id
 from papvmm.kvmapi.registers import LPCR_WRITABLE, PSSCR_GUEST
 from papvmm.machine.config import AreasOnReset
@@ -132,6 +134,18 @@ def test_what_fpscr_says_of_the_last_operation_comes_back(tmp_path):
 
     assert copy.vcpus[0].state.vsr(4) >> 64 == 0xBFD5_5555_5555_5555
     assert get_one_reg(copy.vcpus[0], register_id("FPSCR")) == (XX | FI | 0x8 << 12,)
+
+
+def test_a_guest_comes_back_on_its_processor(tmp_path):
+    guest = guest_running(f"cnttzd 4,3; {SPIN}", cpu="power8_v2.0")
+    guest.memory.store_be(Interrupt.PROGRAM, 4, assemble("b ."))
+
+    copy = restored(guest, tmp_path)
+
+    state = copy.vcpus[0].state
+    assert state.read(PVR) == 0x004D_0200
+    run_to_exit(copy, 1)
+    assert state.read(SRR1) & 0x783F_0000 == 0x8_0000
 
 
 def test_turns_timers_and_devices_come_back(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from papvmm.engine.exits import Breakpoint, BudgetSpent, Crash, NotBuilt, PaprHcall
-from papvmm.engine.inputs import inject, set_external
+from papvmm.engine.inputs import inject, is_interrupted, set_external
 from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.msr import (
     MSR_BE,
@@ -24,6 +24,7 @@ from papvmm.isa.state import (
     CIA,
     DAR,
     DEC_EXPIRY,
+    DPDES,
     DSISR,
     FSCR,
     LPCR,
@@ -35,6 +36,7 @@ from papvmm.isa.state import (
     SRR1,
     TB_OFFSET,
 )
+from papvmm.isa.versions import Isa
 from papvmm.mmu.translate import Access, NoPageTable, RealMode, StorageInterrupt
 from tests.programs import CODE, DATA, Program
 
@@ -162,6 +164,71 @@ def test_a_fetch_outside_ram_is_a_machine_check_that_leaves_dar():
     assert program.state.read(SRR1) & 0x20_0000 == 0
 
 
+@pytest.mark.parametrize(
+    ("isa", "dsisr", "of_a_fetch"),
+    [
+        (Isa.V2_07, 0x8000, 0x4_0000),
+        (Isa.V3_0, 0x40, 0x80C_0000),
+        (Isa.V3_1, 0x40, 0x80C_0000),
+    ],
+)
+def test_a_machine_check_says_why_in_the_terms_of_the_processor(isa, dsisr, of_a_fetch):
+    """Linux reads them in arch/powerpc/kernel/mce_power.c."""
+    _, data = interrupted("lbz 4,0(3)", r3=TOP, isa=isa)
+    _, fetch = interrupted("mtctr 3; bctr", r3=TOP, isa=isa)
+
+    assert data.state.read(DSISR) == dsisr
+    assert fetch.state.read(SRR1) & ~SUPERVISOR == of_a_fetch
+
+
+DOORBELL_0, DOORBELL_1, CORE_DOORBELL = 5 << 27, 5 << 27 | 1, 4 << 27
+
+
+def ringing(text, message=DOORBELL_0, **how):
+    """A program with a message in r3 whose decrementer is far from 0."""
+    program = Program(text, r3=message, **how)
+    program.state.write(DEC_EXPIRY, 1 << 30)
+    return program
+
+
+def test_a_message_to_ones_own_thread_is_a_doorbell_interrupt():
+    program = ringing("nop; msgsndp 3; nop", msr=MSR_EE)
+    program.processor.breakpoints.update(Interrupt)
+
+    assert program.run(5) == Breakpoint(0xA00)
+    assert seen(program, SRR0, SRR1) == (CODE + 8, SUPERVISOR | MSR_EE)
+    assert program.state.read(DPDES) == 0
+
+
+@pytest.mark.parametrize("message", [DOORBELL_1, CORE_DOORBELL])
+def test_nobody_else_is_there_to_get_a_message(message):
+    program = ringing("msgsndp 3; mfspr 4,176; b .", message, msr=MSR_EE, r4=7)
+
+    assert program.run(5) == BudgetSpent()
+    assert program.gpr(4) == 0
+
+
+def test_a_doorbell_waits_for_ee_can_be_taken_back_and_wakes():
+    waiting = ringing("msgsndp 3; mfspr 4,176; msgclrp 3; mfspr 5,176; b .")
+
+    waiting.run(2)
+    assert is_interrupted(waiting.state)
+    waiting.run(3)
+
+    assert (waiting.gpr(4), waiting.gpr(5)) == (1, 0)
+    assert not is_interrupted(waiting.state)
+
+
+def test_a_doorbell_comes_when_ee_is_switched_on_after_the_decrementer():
+    text = f"msgsndp 3; mfmsr 4; ori 4,4,{MSR_EE}; mtmsrd 4,0; nop"
+    program = Program(text, r3=DOORBELL_0)
+    program.processor.breakpoints.update(Interrupt)
+    program.state.write(DEC_EXPIRY, -1)
+
+    assert program.run(10) == Breakpoint(0x900)
+    assert program.state.read(DPDES) == 1
+
+
 def test_real_mode_ignores_the_first_four_bits():
     program = Program("ld 4,0(3); sc 1", r3=0xC000_0000_0000_0000 + DATA)
     program.memory.store_be(DATA, 8, 0x1234)
@@ -251,9 +318,9 @@ def test_what_a_unit_that_is_on_can_not_do_yet_is_not_built(word):
 
 @pytest.mark.parametrize("little_endian", [False, True])
 def test_an_instruction_that_is_not_built_is_named(little_endian):
-    program = Program("msgsndp r3", little_endian=little_endian)
+    program = Program("stop", little_endian=little_endian)
 
-    assert program.run(5) == NotBuilt(CODE, 0x7C00191C, "msgsndp")
+    assert program.run(5) == NotBuilt(CODE, 0x4C00_02E4, "stop")
 
 
 def test_a_system_reset_comes_at_once():

@@ -234,6 +234,14 @@ def test_lpcr_changes_in_the_bits_a_vmm_may_change():
     assert get_one_reg(vcpu, IDS["LPCR"]) == (0x0382_0200,)
 
 
+def test_a_power8_has_no_large_decrementer_to_switch_on():
+    vcpu = Partition(cpu="power8").caller
+
+    set_one_reg(vcpu, IDS["LPCR"], (0x0382_0200,))
+
+    assert get_one_reg(vcpu, IDS["LPCR"]) == (0x0380_0200,)
+
+
 def test_the_short_lpcr_leaves_the_upper_half():
     vcpu = Partition().caller
     set_one_reg(vcpu, IDS["LPCR_64"], (ONES,))

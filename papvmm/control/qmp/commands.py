@@ -19,6 +19,7 @@ from papvmm.control.qmp.schema import BadArgument, Command, command
 from papvmm.control.snapshot.save import save
 from papvmm.control.strict_json import Json
 from papvmm.errors import BadInput
+from papvmm.isa.processors import type_name
 from papvmm.kvmapi.one_reg import get_one_reg, register_id, set_one_reg
 from papvmm.machine.runstate import RunState
 from papvmm.trace.events import HvWrite
@@ -101,6 +102,7 @@ async def query_cpus_fast(control: Control, _arguments: Nothing) -> Json:
             "qom-path": f"/machine/vcpu[{vcpu.vcpu_id}]",
             "thread-id": threading.get_native_id(),
             "target": "ppc64",
+            "qom-type": type_name(vcpu.model),
             "props": {"core-id": vcpu.vcpu_id},
         }
         for vcpu in control.machine.guest.vcpus

@@ -109,11 +109,6 @@ def tlbsync(cpu: Trace) -> None:
     _unless_hypervisors(cpu)
 
 
-for _row in (
-    ("msgsndp RB", 142, "Message Send Privileged."),
-    ("msgclrp RB", 174, "Message Clear Privileged."),
-):
-    section.define_refused(_row[0], x_form(31, _row[1]), _row[2], privilege=Privilege.SUPERVISOR)
 # The segment registers of 32-bit processors are gone, but moving them is privileged still.
 for _syntax, _xo in (
     ("mtsrd SR,RS", 82), ("mtsrdin RS,RB", 114), ("mtsr SR,RS", 210), ("mtsrin RS,RB", 242),

@@ -22,7 +22,7 @@ from papvmm.isa.msr import (
     MSR_TS,
 )
 from papvmm.isa.operands import L15, LEV, LEV7, RA, RB, RS, RT, SI, TO
-from papvmm.isa.state import CTR, LPCR, LR, MSR, SRR0, SRR1
+from papvmm.isa.state import CTR, DPDES, LPCR, LR, MSR, SRR0, SRR1, TIR
 from papvmm.isa.trace import Trace
 from papvmm.isa.value import Value
 
@@ -170,6 +170,30 @@ def mtmsr(cpu: Trace) -> None:
 def mtmsrd(cpu: Trace) -> None:
     """Move To Machine State Register Doubleword: all but ME, LE and HV."""
     _move_to_msr(cpu, KEPT_BY_MTMSRD)
+
+
+DOORBELL: Final = 5
+"""The type of a directed privileged doorbell's message."""
+
+
+def _ring(cpu: Trace, ringing: int) -> None:
+    """Set or clear the doorbell of a thread of this core, if RB names this: there is no other."""
+    message = cpu[RB]
+    mine = ((message >> 27) & 31).eq(DOORBELL) & (message & 127).eq(cpu[TIR])
+    cpu[DPDES] = mine.select(ringing, cpu[DPDES])
+    cpu.leave(Exit.CONTEXT, cpu.nia)
+
+
+@section.define("msgsndp RB", x_form(31, 142), privilege=PRIVILEGED)
+def msgsndp(cpu: Trace) -> None:
+    """Message Send Privileged."""
+    _ring(cpu, 1)
+
+
+@section.define("msgclrp RB", x_form(31, 174), privilege=PRIVILEGED)
+def msgclrp(cpu: Trace) -> None:
+    """Message Clear Privileged."""
+    _ring(cpu, 0)
 
 
 @section.define("mfmsr RT", x_form(31, 83), privilege=PRIVILEGED)
