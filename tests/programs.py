@@ -129,7 +129,7 @@ class Program:
     ):
         self.memory = ram if isinstance(ram, GuestMemory) else GuestMemory(ram)
         self.memory.write(at, image(text, at=at, little_endian=little_endian))
-        tables = None if translated else Tables(self.memory, HashTable())
+        self.tables = tables = None if translated else Tables(self.memory, HashTable())
         heat = default_heat if hot is None else hot
         self.executor = executor(self.memory, heat, traces, tables, isa)
         self.state = self.executor.state
