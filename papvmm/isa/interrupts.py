@@ -62,6 +62,8 @@ LPCR_AIL: Final = 0x0180_0000
 AIL_OFFSETS: Final = {0x0100_0000: 0x1_8000, 0x0180_0000: 0xC000_0000_0000_4000}
 NEVER_RELOCATED: Final = (Interrupt.SYSTEM_RESET, Interrupt.MACHINE_CHECK)
 
+_CIA, _LPCR, _MSR, _SRR0, _SRR1 = (cell.place for cell in (CIA, LPCR, MSR, SRR0, SRR1))
+
 
 def is_fp_exception(state: ArchState) -> bool:
     """Tell whether an enabled floating-point exception is there and is to be an interrupt."""
@@ -74,14 +76,15 @@ def deliver(state: ArchState, interrupt: Interrupt, srr0: int, causes: int = 0) 
     The new MSR has SF, LE as LPCR[ILE] has it, and keeps ME: all else is 0, but for
     translation where LPCR[AIL] keeps it on.
     """
-    msr, lpcr = state.read(MSR), state.read(LPCR)
-    state.write(SRR0, srr0)
-    state.write(SRR1, msr & ~SRR1_CAUSES | causes)
+    q = state.doublewords
+    msr, lpcr = q[_MSR], q[_LPCR]
+    q[_SRR0] = srr0
+    q[_SRR1] = msr & ~SRR1_CAUSES | causes
     translating = msr & (MSR_IR | MSR_DR)
     offset = AIL_OFFSETS.get(lpcr & LPCR_AIL, 0)
     if translating != MSR_IR | MSR_DR or interrupt in NEVER_RELOCATED:
         translating = offset = 0
     if not offset:
         translating = 0
-    state.write(MSR, MSR_SF | (msr & MSR_ME) | (MSR_LE if lpcr & LPCR_ILE else 0) | translating)
-    state.write(CIA, interrupt + offset)
+    q[_MSR] = MSR_SF | (msr & MSR_ME) | (MSR_LE if lpcr & LPCR_ILE else 0) | translating
+    q[_CIA] = interrupt + offset

@@ -7,12 +7,14 @@ from papvmm.isa import slb
 from papvmm.isa.state import SLB_ESID, SLB_VSID, ArchState
 from papvmm.memory.guest_memory import PAGE, GuestMemory
 from papvmm.mmu import hashed
-from papvmm.mmu.hash_table import Entry, HashTable
+from papvmm.mmu.hash_table import HashTable
 from papvmm.mmu.hashed import Segment
 from papvmm.mmu.space import PAGE_SHIFT, PAGES, SPACES, Space
 from papvmm.mmu.translate import NO_EXECUTE, NO_TRANSLATION, Access, no_segment, refused
 
 _SLB: Final = slice(SLB_ESID.offset, SLB_VSID.offset + 8 * SLB_VSID.count)
+
+USED_BY_STORE: Final = hashed.R_REFERENCED | hashed.R_CHANGED
 
 Segments: TypeAlias = dict[int, Segment]
 """Segments by their effective addresses, counted in segments of their size."""
@@ -30,6 +32,8 @@ class HashSpace(Space):
         self._problem_state: Final = problem_state
         self._class_keys: Final = class_keys
         """AMR, or IAMR for fetches."""
+        self._refusals: Final[dict[tuple[int, int, Access], int]] = {}
+        """What ``hashed.refusal`` has said."""
 
     def _find(self, ea: int, access: Access) -> int:
         owner = self._owner
@@ -38,34 +42,38 @@ class HashSpace(Space):
             raise no_segment(ea, access)
         if access is Access.FETCH and segment.is_no_execute:
             raise refused(ea, access, NO_EXECUTE)
-        entry = owner.table.find(segment, ea) if segment.base else None
+        home = owner.table.home_of(segment, ea)
+        entry = owner.table.find(segment, home) if segment.base else None
         if entry is None:
             raise refused(ea, access, NO_TRANSLATION)
-        causes = self._refusal(segment, entry, access)
+        slot, r, shift = entry
+        key = segment.kp if self._problem_state else segment.ks
+        causes = self._refusal(r, access, key)
         if causes:
             raise refused(ea, access, causes)
-        changed = hashed.R_CHANGED if access is Access.STORE else 0
-        entry = owner.table.record(entry, hashed.R_REFERENCED | changed)
-        ra = hashed.real(entry.r, entry.shift, ea)
+        flags = USED_BY_STORE if access is Access.STORE else hashed.R_REFERENCED
+        if ~r & flags:
+            r |= flags
+            owner.table.record(slot, r)
+        ra = hashed.real(r, shift, ea)
         if self.memory.holds(ra & -PAGE, PAGE):
-            self._know(segment, entry, ea, ra & -PAGE)
+            owner.know(home, self, ea >> PAGE_SHIFT)
+            read = Access.FETCH if self.is_for_fetches else Access.LOAD
+            self.learn(
+                ea >> PAGE_SHIFT,
+                ra & -PAGE,
+                is_readable=not self._refusal(r, read, key),
+                is_writable=bool(r & hashed.R_CHANGED) and not self._refusal(r, Access.STORE, key),
+            )
         return ra
 
-    def _refusal(self, segment: Segment, entry: Entry, access: Access) -> int:
-        key = segment.kp if self._problem_state else segment.ks
-        return hashed.refusal(entry.r, access, key, self._class_keys)
-
-    def _know(self, segment: Segment, entry: Entry, ea: int, page: int) -> None:
-        """Remember where a page is, and what its entry allows there."""
-        read = Access.FETCH if self.is_for_fetches else Access.LOAD
-        is_changed = bool(entry.r & hashed.R_CHANGED)
-        self._owner.know(self._owner.table.home_of(segment, ea), self, ea >> PAGE_SHIFT)
-        self.learn(
-            ea >> PAGE_SHIFT,
-            page,
-            is_readable=not self._refusal(segment, entry, read),
-            is_writable=is_changed and not self._refusal(segment, entry, Access.STORE),
-        )
+    def _refusal(self, r: int, access: Access, key: int) -> int:
+        question = (r & hashed.R_ALLOWED, key, access)
+        causes = self._refusals.get(question)
+        if causes is None:
+            causes = hashed.refusal(r, access, key, self._class_keys)
+            self._refusals[question] = causes
+        return causes
 
 
 class HashSpaces:

@@ -32,10 +32,9 @@ Forget: TypeAlias = Callable[[int], None]
 
 
 class Entry(NamedTuple):
-    """A page table entry: its number, its doublewords, and the log of its page's size."""
+    """A page table entry: its number, its second doubleword, and the log of its page's size."""
 
     slot: int
-    v: int
     r: int
     shift: int
 
@@ -78,21 +77,18 @@ class HashTable:
         """Return the home of the entries for an address."""
         return segment.matched(ea) << _GROUP_BITS | segment.hash(ea) & self._mask
 
-    def find(self, segment: Segment, ea: int) -> Entry | None:
-        """Return the entry for an address."""
-        for slot in self._valid.get(self.home_of(segment, ea), ()):
+    def find(self, segment: Segment, home: int) -> Entry | None:
+        """Return the entry for the addresses of a home."""
+        for slot in self._valid.get(home, ()):
             v, r = _ENTRY.unpack_from(self.content, slot * ENTRY_SIZE)
             shift = segment.page_shift(v, r)
             if shift:
-                return Entry(slot, v, r, shift)
+                return Entry(slot, r, shift)
         return None
 
-    def record(self, entry: Entry, flags: int) -> Entry:
-        """Set bits among R and C of a valid entry."""
-        r = entry.r | flags
-        if r != entry.r:
-            _SHORT.pack_into(self.content, entry.slot * ENTRY_SIZE + _FLAGS, r & 0xFFFF)
-        return entry._replace(r=r)
+    def record(self, slot: int, r: int) -> None:
+        """Set R and C of a valid entry to what they are in its new second doubleword."""
+        _SHORT.pack_into(self.content, slot * ENTRY_SIZE + _FLAGS, r & 0xFFFF)
 
     def entry(self, slot: int) -> tuple[int, int]:
         """Return the doublewords of an entry, valid or not."""

@@ -35,6 +35,10 @@ R_RPN: Final = 0x0FFF_FFFF_FFFF_F000
 R_KEY_HIGH: Final = 3 << 60
 R_PP0: Final = 1 << 63
 """The second doubleword."""
+R_PROTECTION: Final = R_PP0 | R_PP | R_NO_EXECUTE | R_KEY_HIGH | R_KEY_LOW
+"""What a hypercall changes of what is allowed."""
+R_ALLOWED: Final = R_PROTECTION | R_GUARDED
+"""What it follows from in an entry what is allowed."""
 
 LP_SHIFT: Final = 12
 LP: Final = 0xFFF
@@ -86,8 +90,12 @@ class Segment(NamedTuple):
 
     shift: int
     """The log of its size."""
+    within: int
+    """The mask of addresses within it."""
     base: int
     """The log of the base page size; 0 if there is no such encoding."""
+    pages: int
+    """The mask of the addresses of its pages within it."""
     seed: int
     """What page numbers are combined with for the hash."""
     match: int
@@ -99,11 +107,11 @@ class Segment(NamedTuple):
 
     def hash(self, ea: int) -> int:
         """Return the hash of an address, whose low bits number its primary group."""
-        return self.seed ^ (ea & ones(self.shift)) >> self.base
+        return self.seed ^ (ea & self.within) >> self.base
 
     def matched(self, ea: int) -> int:
         """Return what ``V_MATCHED`` selects of an entry for an address."""
-        return self.match | (ea & ones(self.shift) & -1 << self.base) >> AVPN_SHIFT & V_AVPN
+        return self.match | (ea & self.pages) >> AVPN_SHIFT & V_AVPN
 
     def page_shift(self, v: int, r: int) -> int:
         """Return the log of the size of the page of an entry; 0 if the segment has no such."""
@@ -120,9 +128,13 @@ def segment(vsid: int) -> Segment:
         seed = number ^ number << 25
     else:
         seed = number >> 12
+    base = _BASE.get(vsid & (slb.LARGE | slb.LARGE_PAGE), 0)
+    within = ones(slb.shift(vsid))
     return Segment(
         shift=slb.shift(vsid),
-        base=_BASE.get(vsid & (slb.LARGE | slb.LARGE_PAGE), 0),
+        within=within,
+        base=base,
+        pages=within >> base << base,
         seed=seed,
         match=vsid & (slb.SIZE | slb.VSID),
         ks=bool(vsid & slb.KS),

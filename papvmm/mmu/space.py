@@ -34,6 +34,7 @@ class Space(ABC):
         self.is_for_fetches: Final = is_for_fetches
         self.reads: Final[dict[int, memoryview]] = {}
         self.writes: Final[dict[int, Writable]] = {}
+        self._marks: Final = memoryview(memory.code)
         self.real: Final[dict[int, int]] = {}
         """Real addresses of the pages."""
         self.generation = 0
@@ -62,8 +63,7 @@ class Space(ABC):
             self.reads[number] = view
         if is_writable and not self.is_for_fetches:
             first = page // CODE_LINE
-            marks = memoryview(self.memory.code)
-            self.writes[number] = (view, marks[first : first + LINES])
+            self.writes[number] = (view, self._marks[first : first + LINES])
 
     def forget(self, number: int) -> None:
         """Forget a page."""

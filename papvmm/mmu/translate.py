@@ -59,7 +59,7 @@ class StorageInterrupt(Exception):
     def __init__(
         self, interrupt: Interrupt, ea: int, *, dsisr: int | None = None, srr1: int = 0
     ) -> None:
-        super().__init__(f"{interrupt.name} at {ea:#x}")
+        super().__init__(interrupt, ea)
         self.interrupt: Final = interrupt
         self.ea: Final = ea
         self.dsisr: Final = dsisr

@@ -137,7 +137,7 @@ def compare(mmu, ea, access):
     content = bytearray(mmu.tables.hashed.content)
     expected = from_the_oracle(content, mmu.state, ea, access)
     assert from_papvmm(mmu, ea, access) == expected
-    assert mmu.tables.hashed.content == content
+    assert mmu.tables.hashed.content[:] == content
 
 
 def fitting(vsid, larger):

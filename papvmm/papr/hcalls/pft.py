@@ -18,6 +18,7 @@ from papvmm.mmu.hashed import (
     R_NO_EXECUTE,
     R_PP,
     R_PP0,
+    R_PROTECTION,
     R_REFERENCED,
     R_RPN,
     R_WIMG,
@@ -50,7 +51,6 @@ V_ADDRESS: Final = V_SIZE | V_AVPN
 V_HYPERVISORS: Final = 0x60
 """Bits that are the hypervisor's in an entry that a guest gives."""
 
-PROTECTION: Final = R_PP0 | R_PP | R_NO_EXECUTE | R_KEY_HIGH | R_KEY_LOW
 FLAG_PP0: Final = 55
 FLAG_KEY_HIGH: Final = 48
 """How far H_PROTECT's flags are from where an entry has them; the others are where they are."""
@@ -147,7 +147,7 @@ def h_protect(_context: HcallContext, table: HashTable, args: HcallArgs) -> Hcal
     v, r = found
     asked = flags << FLAG_PP0 & R_PP0 | flags << FLAG_KEY_HIGH & R_KEY_HIGH
     asked |= flags & (R_PP | R_NO_EXECUTE | R_KEY_LOW)
-    table.change(slot, v, r & ~PROTECTION | asked)
+    table.change(slot, v, r & ~R_PROTECTION | asked)
     return SUCCESS
 
 
