@@ -114,7 +114,12 @@ class Contexts:
         """Return the real address of code, if it is in RAM and may be executed."""
         if not self._q[_MSR] & MSR_IR:
             return cia & REAL_MODE_BITS
-        found = self._find(cia, Access.FETCH) if self._q[_LPCR] & LPCR_HR else None
+        if self._mmu is None:
+            return None
+        try:
+            found = self._find(cia, Access.FETCH)
+        except StorageInterrupt:
+            return None
         return None if found is None else found.real[cia >> PAGE_SHIFT] | cia & PAGE - 1
 
     def fetch(self, cia: int) -> bool:
