@@ -16,6 +16,7 @@ from papvmm.isa.state import (
     IC_OFFSET,
     LPCR,
     LPCR_LD,
+    MMCR0,
     MSR,
     NOW,
     PIR,
@@ -34,6 +35,9 @@ PHYSICAL_CPU: Final = 0
 
 POWER_ON_MSR: Final = MSR_SF | MSR_ME
 """64-bit, big-endian, real mode, interrupts off, not the hypervisor."""
+
+MMCR0_FC: Final = 0x8000_0000
+"""The performance monitor counts nothing."""
 
 POWER_ON_DEC: Final = 0x7FFF_FFFF
 """Ticks until the first decrementer interrupt of a guest that sets none: 4.2 s."""
@@ -118,6 +122,7 @@ class Vcpu:
         state.write(MSR, POWER_ON_MSR)
         state.write(PVR, self.model.pvr)
         state.write(PIR, self.vcpu_id)
+        state.write(MMCR0, MMCR0_FC)
         timebase = ticks_at(state.read(NOW)) + state.read(TB_OFFSET)
         state.write(DEC_EXPIRY, timebase + POWER_ON_DEC)
         self.prodded = False

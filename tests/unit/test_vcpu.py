@@ -48,7 +48,7 @@ def test_power_on_clears_every_register_but_identity_and_time():
         if any(vcpu.state.read(cell, index) for index in range(cell.count))
     }
     assert left.keys() == {
-        "msr", "pvr", "pir", "lpcr", "dec_expiry", "now", "tb_offset", "purr_offset",
+        "msr", "pvr", "pir", "lpcr", "mmcr0", "dec_expiry", "now", "tb_offset", "purr_offset",
         "spurr_offset", "vtb_offset", "ic_offset", "darn_seed", "darn_count",
     }  # fmt: skip
     assert (left["msr"], left["pir"], left["lpcr"]) == (MSR_SF | MSR_ME, 1, LPCR_LD)
