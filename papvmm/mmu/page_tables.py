@@ -103,7 +103,8 @@ class PageTables:
 
     def _leaf(self, key: SpaceKey, ea: int) -> radix.Leaf:
         """Find a leaf, from the directory on that walks near there came to before."""
-        where = (key.process_table, key.pid, ea >> radix.DIRECTORY_SHIFT)
+        pid = 0 if ea & radix.QUADRANT else key.pid
+        where = (key.process_table, pid, ea >> radix.DIRECTORY_SHIFT)
         directory = self._directories.get(where)
         if directory is not None:
             return radix.look_into(self.memory, directory, ea, is_last=True)

@@ -18,7 +18,8 @@ from papvmm.isa.state import MSR
 from papvmm.machine.code_store import DiskStore, cache_directory
 from papvmm.machine.engine_version import engine_version
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
-from papvmm.mmu.page_tables import PageTables
+from papvmm.mmu.hash_table import HashTable
+from papvmm.mmu.mmu import Tables
 from tests.page_tables import ALL, room, switch_on
 from tests.programs import ALL_IS_HOT, CODE, HOT, SIEVE, Program, image, native_executor
 
@@ -239,7 +240,7 @@ def test_a_starter_runs_code_with_translation_on():
     memory = room()
 
     def make(ram):
-        return native_executor(ram, workshop, RARELY, PageTables(ram))
+        return native_executor(ram, workshop, RARELY, Tables(ram, HashTable()))
 
     program = Program(LOOP, hot=make, ram=memory)
     memory.write(0x9000, memory.read(CODE, PAGE))

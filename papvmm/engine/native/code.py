@@ -70,7 +70,7 @@ class NativeCode:
         self._share(layout.OP_PAGES, address_of(self._table))
         self._share(layout.ISA, isa)
         self._list_breakpoints()
-        self.announce()
+        self.announce(layout.UNTRUE)
         memory.on_code_write(self.drop)
         self.on_interpreter: Final[list[Callable[[Interpretation], None]]] = []
         """Called when there is a new interpreter: the old one is not to be used any more."""
@@ -119,10 +119,13 @@ class NativeCode:
         self._forget_pages()
         self.regions.enter_again()
 
-    def announce(self) -> None:
-        """Have the TLBs of all vcpus flushed before they run: something new is to be noticed."""
+    def announce(self, step: int = 1) -> None:
+        """Have the TLBs of all vcpus flushed before they run: something new is to be noticed.
+
+        With a step of ``layout.UNTRUE``, what they had was not even true.
+        """
         (generation,) = _POINTER.unpack_from(self._shared, layout.GENERATION)
-        self._share(layout.GENERATION, generation + 1)
+        self._share(layout.GENERATION, generation + step)
 
     def _share(self, field: int, value: int) -> None:
         _POINTER.pack_into(self._shared, field, value)
@@ -256,7 +259,7 @@ class NativeCode:
             _POINTER.pack_into(self._table, self._row(page, mode), 0)
         self._arena.madvise(mmap.MADV_DONTNEED)
         self._share(layout.FRESH, self._first)
-        self.announce()
+        self.announce(layout.UNTRUE)
 
     def _list_breakpoints(self) -> None:
         listed = [*sorted(self.breakpoints), layout.NOWHERE]

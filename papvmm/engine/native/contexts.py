@@ -7,6 +7,7 @@ here. A TLB holds what a ``Space`` knows, so it is forgotten together with that.
 from collections.abc import Callable
 from typing import Final
 
+from papvmm.bits import M64
 from papvmm.engine.native import layout
 from papvmm.engine.stops import Stop, StopReason
 from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE, MSR_PR
@@ -22,6 +23,8 @@ _MSR, _LPCR = MSR.place, LPCR.place
 _MODE, _FETCH_KEY, _DATA_TLB, _SEEN = (
     field // 8 for field in (layout.MODE, layout.FETCH_KEY, layout.DATA_TLB, layout.SEEN)
 )
+_STAMP: Final = layout.STAMP // 8
+_SECOND: Final = layout.SECOND * layout.TLB_ENTRIES
 _USER, _KERNEL = 1, 2
 """Data TLBs after that of real mode: problem state's, and the first of privileged state's."""
 _FETCH_TLB: Final = slice(layout.FETCH_TLB // 8, layout.FETCH_TLB // 8 + 2 * layout.TLB_ENTRIES)
@@ -139,10 +142,12 @@ class Contexts:
         elif ra != cia:
             mode |= layout.REAL_MODES  # regions of real mode know no other addresses than real ones
         key = q[_FETCH_KEY]
-        index = (cia >> PAGE_SHIFT ^ key << 5) % layout.TLB_ENTRIES
-        entry = layout.FETCH_TLB // 8 + 2 * index
-        q[entry + 1] = self._op_page(ra & -PAGE, mode)
-        q[entry] = cia & layout.PAGE_MASK | key
+        number = cia >> PAGE_SHIFT
+        first = layout.FETCH_TLB // 8 + 2 * ((number ^ key << 5) % layout.TLB_ENTRIES)
+        second = _second_fetch(number, key)
+        tag, records = cia & layout.PAGE_MASK | key, self._op_page(ra & -PAGE, mode)
+        q[first], q[first + 1] = tag, records
+        q[second], q[second + 1], q[second + 2] = tag, records, q[_STAMP]
         return True
 
     def access(self, ea: int, kind: int) -> StopReason:
@@ -166,10 +171,14 @@ class Contexts:
         q = self._q
         tlb = q[_DATA_TLB] - self._address
         entry = (tlb + number % layout.TLB_ENTRIES * 32) // 8
-        q[entry] = page if number in space.reads else NOBODY
-        q[entry + 1] = writable if plain else NOBODY
-        q[entry + 2] = self._memory.host_address + ra - page & (1 << 64) - 1
-        q[entry + 3] = writable
+        readable = page if number in space.reads else NOBODY
+        distance = self._memory.host_address + ra - page & M64
+        q[entry], q[entry + 1] = readable, writable if plain else NOBODY
+        q[entry + 2], q[entry + 3] = distance, writable
+        entry = _second_data(tlb, number)
+        q[entry], q[entry + 1], q[entry + 2], q[entry + 3] = (
+            readable, writable, distance, q[_STAMP],
+        )  # fmt: skip
         return Stop.BUDGET
 
     def _release(self, ra: int) -> bool:
@@ -200,8 +209,22 @@ class Contexts:
             return
         if space.is_for_fetches:
             q[_FETCH_TLB] = _NO_FETCHES
+            for key in range(layout.FETCH_KEYS):
+                q[_second_fetch(number, key)] = NOBODY
             return
         for tlb in range(_USER, layout.TLBS_FOR_DATA):
             place = layout.DATA_TLBS + tlb * layout.DATA_TLB_SIZE
             entry = (place + number % layout.TLB_ENTRIES * 32) // 8
             q[entry] = q[entry + 1] = q[entry + 3] = NOBODY
+            q[_second_data(place, number) + 3] = 0
+
+
+def _second_fetch(number: int, key: int) -> int:
+    """Return where in the buffer a page's entry is in the second table for fetches."""
+    return layout.SECOND_FETCH // 8 + 4 * ((number ^ key << 5) % _SECOND)
+
+
+def _second_data(tlb: int, number: int) -> int:
+    """Return where in the buffer a page's entry is in the second table of a data TLB."""
+    table = layout.SECOND_DATA + layout.SECOND * (tlb - layout.DATA_TLBS)
+    return table // 8 + 4 * (number % _SECOND)

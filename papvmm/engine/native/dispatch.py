@@ -45,7 +45,8 @@ class Fragment(Handler):
         self.line(f"br label %{hit}\n{hit}:")
         known = self.value(f"load ptr, ptr {self.beside(entry, 8)}")
         self.line(f"br label %{join}\n{miss}:")
-        records, there = self._op_page(cia, number)
+        second = self._second(mixed)
+        records, there = self._op_page(cia, number, second, key)
         self.line(f"store i64 {key}, ptr {entry}")
         self.line(f"store ptr {records}, ptr {self.beside(entry, 8)}")
         self.line(f"br label %{join}\n{join}:")
@@ -54,8 +55,17 @@ class Fragment(Handler):
         within = self.value(f"and i64 {cia}, {PAGE - 1}")
         return self.beside(found, self.value(f"shl i64 {within}, {layout.RECORD_SHIFT}"))
 
-    def _op_page(self, cia: str, number: str) -> tuple[str, str]:
-        """Return the op page for a real address, and the label from which it is; or stop."""
+    def _second(self, mixed: str) -> str:
+        """Return the address of the entry in the second table."""
+        index = self.value(f"and i64 {mixed}, {layout.SECOND * layout.TLB_ENTRIES - 1}")
+        offset = self.value(f"shl i64 {index}, 5")
+        return self.field(self.value(f"add i64 {offset}, {layout.SECOND_FETCH}"))
+
+    def _op_page(self, cia: str, number: str, second: str, key: str) -> tuple[str, str]:
+        """Return the op page for an address, and the label from which it is; or stop.
+
+        It is that of the real address, or what is in an entry of the second table.
+        """
         mode = self.read(layout.MODE)
         in_ram = self.value(f"icmp ult i64 {cia}, {self.read(layout.RAM_SIZE)}")
         is_real = self.value(f"icmp ult i64 {mode}, {layout.REAL_MODES}")
@@ -64,7 +74,7 @@ class Fragment(Handler):
         offset = self.value(f"shl i64 {self.value(f'add i64 {first}, {mode}')}, 3")
         table = self.value(f"load ptr, ptr {self.shared(layout.OP_PAGES)}")
         known = self.value(f"load ptr, ptr {self.beside(table, offset)}")
-        looked, new, none, there = (self.label() for _ in range(4))
+        looked, new, none, there, kept = (self.label() for _ in range(5))
         self.line(f"br label %{looked}\n{looked}:")
         exists = self.value(f"icmp ne ptr {known}, null")
         self.line(f"br i1 {exists}, label %{there}, label %{new}\n{new}:")
@@ -73,11 +83,21 @@ class Fragment(Handler):
         made = self.value(f"call {FINDER} @new_page(ptr {shared}, i64 {page}, i64 {mode})")
         full = self.value(f"icmp eq ptr {made}, null")
         self.line(f"br i1 {full}, label %{none}, label %{there}")
-        self.line(f"{outside}:\nbr label %{none}\n{none}:")
+        self.line(f"{outside}:")
+        stamp = self.value(f"load i64, ptr {self.beside(second, 16)}")
+        valid = self.value(f"icmp eq i64 {stamp}, {self.read(layout.STAMP)}")
+        tag = self.value(f"load i64, ptr {second}")
+        same = self.value(f"icmp eq i64 {tag}, {key}")
+        found = self.value(f"and i1 {valid}, {same}")
+        self.line(f"br i1 {found}, label %{kept}, label %{none}\n{kept}:")
+        second_records = self.value(f"load ptr, ptr {self.beside(second, 8)}")
+        self.line(f"br label %{there}\n{none}:")
         self.write(layout.LEFT, "%limit")
         self.write(layout.STOP, int(Inner.TRANSLATE))
         self.line(f"ret void\n{there}:")
-        records = self.value(f"phi ptr [{known}, %{looked}], [{made}, %{new}]")
+        records = self.value(
+            f"phi ptr [{known}, %{looked}], [{made}, %{new}], [{second_records}, %{kept}]"
+        )
         return records, there
 
     def arrive(self) -> tuple[str, str]:
@@ -174,6 +194,12 @@ def _enter() -> str:
     old, start, loop, done = (text.label() for _ in range(4))
     same = text.value(f"icmp eq i64 {text.read(layout.SEEN)}, {generation}")
     text.line(f"br i1 {same}, label %{done}, label %{old}\n{old}:")
+    changed = text.value(f"xor i64 {text.read(layout.SEEN)}, {generation}")
+    untrue = text.value(f"icmp uge i64 {changed}, {layout.UNTRUE}")
+    stamp = text.value(
+        f"add i64 {text.read(layout.STAMP)}, {text.value(f'zext i1 {untrue} to i64')}"
+    )
+    text.write(layout.STAMP, stamp)
     text.write(layout.SEEN, generation)
     text.line(f"br label %{start}\n{start}:\nbr label %{loop}\n{loop}:")
     text.line(f"%number = phi i64 [0, %{start}], [%next, %{loop}]")

@@ -72,13 +72,29 @@ ea if writable with care, that is, after a look at the marks.
 DATA_TLB_SIZE: Final = 32 * TLB_ENTRIES
 TLBS_FOR_DATA: Final = 6
 TAGS: Final = (0, 8, 24)
-VCPU_SIZE: Final = DATA_TLBS + TLBS_FOR_DATA * DATA_TLB_SIZE
+STAMP: Final = DATA_TLBS + TLBS_FOR_DATA * DATA_TLB_SIZE
+"""What entries of the tables below have that are still true: it changes when all are not."""
+SECOND: Final = 8
+"""Second tables, for what TLBs have no room for, have so many times their entries."""
+SECOND_FETCH: Final = STAMP + 8
+"""For the fetch TLB. Entries have 32 bytes: page ea and fetch key, op records, and a stamp."""
+SECOND_DATA: Final = SECOND_FETCH + 32 * SECOND * TLB_ENTRIES
+"""For each data TLB, though nothing is put into that of real mode.
+
+Entries have 32 bytes: page ea if readable, page ea if writable with care, host address minus
+ea, and a stamp.
+"""
+VCPU_SIZE: Final = SECOND_DATA + SECOND * TLBS_FOR_DATA * DATA_TLB_SIZE
 MISSED_LOAD: Final = 1
 MISSED_STORE: Final = 2
 TABLE_STORE: Final = 3
 
 GENERATION: Final = 0
-"""Changes when TLBs of earlier ones have to be forgotten."""
+"""Changes when TLBs of earlier ones have to be forgotten; by ``UNTRUE``, second tables, too.
+
+It is never below ``UNTRUE``, so that a SEEN of 0 has everything forgotten.
+"""
+UNTRUE: Final = 1 << 32
 FRESH: Final = 8
 """The address of the next unused op page; ``FRESH_END`` if there are no more."""
 FRESH_END: Final = 16
@@ -133,6 +149,9 @@ def mode_of(msr: int) -> int:
 def context_of(msr: int) -> int:
     """Return the number of an MSR's row in CONTEXTS: MSR[IR], MSR[DR], and PR and LE."""
     return msr >> CONTEXT_SHIFT & 3 << 2 | mode_of(msr) & REAL_MODES - 1
+
+
+FETCH_KEYS: Final = 32
 
 
 def fetch_key(mode: int, *, translated: bool, key: int) -> int:

@@ -35,35 +35,66 @@ class Slow(LlvmText):
         is_real = self.value(f"icmp eq ptr {in_use}, {self.field(layout.DATA_TLBS)}")
         self.line(f"br i1 {is_real}, label %{real}, label %{translated}\n{translated}:")
         known, ra = self._translated(missed)
-        self.line(f"br label %{found}\n{real}:")
+        if missed == layout.MISSED_LOAD:
+            host = self.value(f"add i64 {self.read(layout.RAM_BASE)}, {ra}")
+            self.line(f"ret i64 {host}\n{real}:")
+        else:
+            self.line(f"br label %{found}\n{real}:")
         masked = self.value(f"and i64 %ea, {REAL_MODE_BITS}")
         highest = self.value(f"sub i64 {self.read(layout.RAM_SIZE)}, %size")
         outside = self.fork(self.value(f"icmp ule i64 {masked}, {highest}"), likely=True)
         here = self.label()
         self.line(f"br label %{here}\n{outside}:\nbr label %{self.outside}")
         self.line(f"{here}:\nbr label %{found}\n{found}:")
-        self.ra = self.value(f"phi i64 [{masked}, %{here}], [{ra}, %{known}]")
+        self.ra = masked
+        if missed == layout.MISSED_STORE:
+            self.ra = self.value(f"phi i64 [{masked}, %{here}], [{ra}, %{known}]")
         self.host = self.value(f"add i64 {self.read(layout.RAM_BASE)}, {self.ra}")
         self.last = self.value(f"add i64 {self.ra}, {self.value('add i64 %size, -1')}")
 
     def _translated(self, missed: int) -> tuple[str, str]:
-        """Return the real address that the TLB knows for a store with care, and the label."""
+        """Return the real address that TLBs know, and the label.
+
+        They do if a store to the page needs care, or in the second one.
+        """
         page = self.value(f"and i64 %ea, {layout.PAGE_MASK}")
         last = self.value(f"add i64 %ea, {self.value('add i64 %size, -1')}")
         last = self.value(f"and i64 {last}, {layout.PAGE_MASK}")
         crossing = self.fork(self.value(f"icmp eq i64 {page}, {last}"), likely=True)
-        entry = self.tlb_entry("%ea")
-        tag = self.value(f"load i64, ptr {self.beside(entry, 24)}")
-        is_store = int(missed == layout.MISSED_STORE)
-        hit = self.value(f"icmp eq i64 {tag}, {page}")
-        missing, known = self.fork(self.value(f"and i1 {hit}, {is_store}")), self.label()
-        host = self.value(f"add i64 %ea, {self.value(f'load i64, ptr {self.beside(entry, 16)}')}")
-        ra = self.value(f"sub i64 {host}, {self.read(layout.RAM_BASE)}")
+        entry, known = self.tlb_entry("%ea"), self.label()
+        is_store = missed == layout.MISSED_STORE
+        elsewhere = self.label()
+        if is_store:
+            tag = self.value(f"load i64, ptr {self.beside(entry, 24)}")
+            hit = self.value(f"icmp eq i64 {tag}, {page}")
+            self.line(f"br i1 {hit}, label %{known}, label %{elsewhere}\n{elsewhere}:")
+        missing = self._look_further(page, entry, 8 if is_store else 0)
         self.line(f"br label %{known}\n{missing}:")
         self.write(layout.MISS, missed)
         self.write(layout.MISS + 8, "%ea")
         self.line(f"br label %{self.outside}\n{crossing}:\nbr label %{self.outside}\n{known}:")
-        return known, ra
+        host = self.value(f"add i64 %ea, {self.value(f'load i64, ptr {self.beside(entry, 16)}')}")
+        return known, self.value(f"sub i64 {host}, {self.read(layout.RAM_BASE)}")
+
+    def _look_further(self, page: str, entry: str, tag: int) -> str:
+        """Bring an entry from the second table; return the label for when it isn't there."""
+        number = self.value(f"lshr i64 %ea, {PAGE_SHIFT}")
+        index = self.value(f"and i64 {number}, {layout.SECOND * layout.TLB_ENTRIES - 1}")
+        tlb = self.value(f"load i64, ptr {self.field(layout.DATA_TLB)}")
+        first = self.value(f"ptrtoint ptr {self.field(layout.DATA_TLBS)} to i64")
+        distance = self.value(f"mul i64 {self.value(f'sub i64 {tlb}, {first}')}, {layout.SECOND}")
+        table = self.field(self.value(f"add i64 {distance}, {layout.SECOND_DATA}"))
+        second = self.beside(table, self.value(f"shl i64 {index}, 5"))
+        stamp = self.value(f"load i64, ptr {self.beside(second, 24)}")
+        valid = self.value(f"icmp eq i64 {stamp}, {self.read(layout.STAMP)}")
+        found = self.value(f"load i64, ptr {self.beside(second, tag)}")
+        same = self.value(f"icmp eq i64 {found}, {page}")
+        missing = self.fork(self.value(f"and i1 {valid}, {same}"))
+        for source, target in ((0, 0), (16, 16), (8, 24)):
+            value = self.value(f"load i64, ptr {self.beside(second, source)}")
+            self.line(f"store i64 {value}, ptr {self.beside(entry, target)}")
+        self.line(f"store i64 {NOBODY}, ptr {self.beside(entry, 8)}")
+        return missing
 
     def text(self, name: str) -> str:
         """Return the function's definition."""
@@ -85,6 +116,20 @@ class Slow(LlvmText):
         marks = self.value(f"load ptr, ptr {self.field(layout.MARKS)}")
         line = self.value(f"lshr i64 {ra}, {LINE_SHIFT}")
         return self.value(f"load i8, ptr {self.beside(marks, line)}")
+
+    def make_writable(self) -> None:
+        """Have stores to a page without code go to RAM directly from now on.
+
+        In real mode the entry is filled; with translation on it has all but that.
+        """
+        in_use = self.value(f"load ptr, ptr {self.field(layout.DATA_TLB)}")
+        is_real = self.value(f"icmp eq ptr {in_use}, {self.field(layout.DATA_TLBS)}")
+        translated, done = self.fork(is_real), self.label()
+        self.fill(writable=True)
+        self.line(f"br label %{done}\n{translated}:")
+        page = self.value(f"and i64 %ea, {layout.PAGE_MASK}")
+        self.line(f"store i64 {page}, ptr {self.beside(self.tlb_entry('%ea'), 8)}")
+        self.line(f"br label %{done}\n{done}:")
 
     def fill(self, *, writable: bool) -> None:
         """Fill the data TLB's entry."""
@@ -134,7 +179,7 @@ def _fill_store() -> str:
     first = slow.beside(base, slow.value(f"mul i64 {number}, {layout.LINES}"))
     of_page = slow.value(f"load i{8 * layout.LINES}, ptr {first}, align 1")
     marked = slow.fork(slow.value(f"icmp eq i{8 * layout.LINES} {of_page}, 0"))
-    slow.fill(writable=True)
+    slow.make_writable()
     slow.line(f"ret i64 {slow.host}\n{marked}:")
     return slow.text("fill_store")
 
