@@ -33,6 +33,8 @@ from papvmm.isa.state import (
     DSISR,
     EXTERNAL,
     FSCR,
+    LPCR,
+    LPCR_HR,
     MSR,
     NOW,
     SDAR,
@@ -51,6 +53,7 @@ FRUITLESS: Final = 16
 _CIA: Final = CIA.place
 _MSR: Final = MSR.place
 _NOW: Final = NOW.place
+_LPCR: Final = LPCR.place
 _DPDES: Final = DPDES.place
 
 _HYPERCALL: Final = Exit.HYPERCALL
@@ -210,11 +213,14 @@ class Processor:
     def _hypercall(self) -> ExitReason | None:
         """Leave for ``sc 1``, unless problem state made it.
 
-        The hypervisor gets that, too, and KVM gives a radix guest's kernel a privileged
-        instruction interrupt in return; the ``sc`` is complete by then, and SRR0 past it.
+        The hypervisor gets that, too, and KVM gives the guest's kernel an interrupt in return:
+        a privileged instruction with radix trees, and a system call with hashed page tables.
+        The ``sc`` is complete by then, and SRR0 past it.
         """
         if self._q[_MSR] & MSR_PR:
-            return self._interrupt(Interrupt.PROGRAM, PROGRAM_PRIVILEGED)
+            if self._q[_LPCR] & LPCR_HR:
+                return self._interrupt(Interrupt.PROGRAM, PROGRAM_PRIVILEGED)
+            return self._interrupt(Interrupt.SYSTEM_CALL)
         self._called = True
         return PAPR_HCALL
 

@@ -28,6 +28,7 @@ from papvmm.isa.state import (
     DSISR,
     FSCR,
     LPCR,
+    LPCR_HR,
     LPCR_LD,
     MSR,
     SDAR,
@@ -140,12 +141,16 @@ def test_a_word_that_is_no_instruction_is_illegal():
     assert seen(program, SRR0, SRR1) == (CODE, SUPERVISOR | 0x8_0000)
 
 
-def test_a_hypercall_from_problem_state_is_privileged():
-    """As KVM answers a radix guest: the sc is complete, and SRR0 past it."""
-    vector, program = interrupted("sc 1", msr=MSR_PR)
+@pytest.mark.parametrize(("lpcr", "expected", "cause"), [(LPCR_HR, 0x700, 0x4_0000), (0, 0xC00, 0)])
+def test_a_hypercall_from_problem_state_is_its_kernels(lpcr, expected, cause):
+    """As KVM answers: the sc is complete, and SRR0 past it."""
+    program = Program("sc 1", msr=MSR_PR)
+    program.state.write(LPCR, lpcr)
+    program.processor.breakpoints.update(Interrupt)
 
-    assert (vector, program.now) == (0x700, 1)
-    assert seen(program, SRR0, SRR1) == (CODE + 4, SUPERVISOR | MSR_PR | 0x4_0000)
+    assert program.run(100) == Breakpoint(expected)
+    assert program.now == 1
+    assert seen(program, SRR0, SRR1) == (CODE + 4, SUPERVISOR | MSR_PR | cause)
 
 
 @pytest.mark.parametrize("text", ["lbz 4,0(3)", "lwz 4,0(3)", "lmw 31,0(3)", "std 4,0(3)"])
