@@ -14,6 +14,8 @@ from papvmm.mmu.translate import NO_EXECUTE, NO_TRANSLATION, Access, no_segment,
 
 _SLB: Final = slice(SLB_ESID.offset, SLB_VSID.offset + 8 * SLB_VSID.count)
 
+KEY: Final = 1 << 16
+"""Stands for the segment's key beside the bits of an entry."""
 USED_BY_STORE: Final = hashed.R_REFERENCED | hashed.R_CHANGED
 
 Segments: TypeAlias = dict[int, Segment]
@@ -32,8 +34,8 @@ class HashSpace(Space):
         self._problem_state: Final = problem_state
         self._class_keys: Final = class_keys
         """AMR, or IAMR for fetches."""
-        self._refusals: Final[dict[tuple[int, int, Access], int]] = {}
-        """What ``hashed.refusal`` has said."""
+        self._refusals: Final[dict[int, tuple[int, int]]] = {}
+        """What ``_refuse`` has returned, by what it follows from in an entry, and ``KEY``."""
 
     def _find(self, ea: int, access: Access) -> int:
         owner = self._owner
@@ -47,8 +49,9 @@ class HashSpace(Space):
         if entry is None:
             raise refused(ea, access, NO_TRANSLATION)
         slot, r, shift = entry
-        key = segment.kp if self._problem_state else segment.ks
-        causes = self._refusal(r, access, key)
+        key = KEY if (segment.kp if self._problem_state else segment.ks) else 0
+        no_read, no_store = self._refusals.get(r & hashed.R_ALLOWED | key) or self._refuse(r, key)
+        causes = no_store if access is Access.STORE else no_read
         if causes:
             raise refused(ea, access, causes)
         flags = USED_BY_STORE if access is Access.STORE else hashed.R_REFERENCED
@@ -58,22 +61,23 @@ class HashSpace(Space):
         ra = hashed.real(r, shift, ea)
         if self.memory.holds(ra & -PAGE, PAGE):
             owner.know(home, self, ea >> PAGE_SHIFT)
-            read = Access.FETCH if self.is_for_fetches else Access.LOAD
             self.learn(
                 ea >> PAGE_SHIFT,
                 ra & -PAGE,
-                is_readable=not self._refusal(r, read, key),
-                is_writable=bool(r & hashed.R_CHANGED) and not self._refusal(r, Access.STORE, key),
+                is_readable=not no_read,
+                is_writable=bool(r & hashed.R_CHANGED) and not no_store,
             )
         return ra
 
-    def _refusal(self, r: int, access: Access, key: int) -> int:
-        question = (r & hashed.R_ALLOWED, key, access)
-        causes = self._refusals.get(question)
-        if causes is None:
-            causes = hashed.refusal(r, access, key, self._class_keys)
-            self._refusals[question] = causes
-        return causes
+    def _refuse(self, r: int, key: int) -> tuple[int, int]:
+        """Return why a page can't be read, or fetched from, and why not stored to; and keep it."""
+        read = Access.FETCH if self.is_for_fetches else Access.LOAD
+        no_read, no_store = (
+            hashed.refusal(r, access, bool(key), self._class_keys)
+            for access in (read, Access.STORE)
+        )
+        self._refusals[r & hashed.R_ALLOWED | key] = (no_read, no_store)
+        return no_read, no_store
 
 
 class HashSpaces:

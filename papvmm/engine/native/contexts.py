@@ -30,6 +30,7 @@ _USER, _KERNEL = 1, 2
 _FETCH_TLB: Final = slice(layout.FETCH_TLB // 8, layout.FETCH_TLB // 8 + 2 * layout.TLB_ENTRIES)
 _NO_FETCHES: Final = memoryview(b"\xff" * 16 * layout.TLB_ENTRIES).cast("Q")
 _MARKS: Final = PAGE // CODE_LINE
+_UNMARKED: Final = bytes(_MARKS)
 _TRANSLATING: Final = MSR_IR | MSR_DR
 _CONTEXT: Final = _TRANSLATING | MSR_PR | MSR_LE
 _ROWS: Final = {
@@ -64,6 +65,8 @@ class Contexts:
         """What translations follow from; None while native code may not translate."""
         self._tables: tuple[int, ...] = ()
         """The tables that what is in the TLBs follows from."""
+        self._spaces: Final[dict[int, Space]] = {}
+        """What the data TLBs hold a part of, by their addresses, where they hold anything."""
         self._released = -1
         """The count at the latest store that a line was released for."""
         for order in (0, MSR_LE):
@@ -91,7 +94,7 @@ class Contexts:
         self._meaning = now
         if now and now.tables != self._tables:
             self._tables = now.tables
-            self._q[_SEEN] = 0
+            self._forget_all()
         for order in (0, MSR_LE):
             for kind in (MSR_IR, MSR_DR, MSR_IR | MSR_DR):
                 if now:
@@ -120,7 +123,7 @@ class Contexts:
         if self._mmu is None:
             return None
         try:
-            found = self._find(cia, Access.FETCH)
+            found = self._find_code(cia)
         except StorageInterrupt:
             return None
         return None if found is None else found.real[cia >> PAGE_SHIFT] | cia & PAGE - 1
@@ -131,7 +134,7 @@ class Contexts:
         ra, mode = cia & REAL_MODE_BITS, q[_MODE]
         if q[_MSR] & MSR_IR:
             try:
-                found = self._find(cia, Access.FETCH)
+                found = self._find_code(cia)
             except StorageInterrupt:
                 return False
             if found is None:
@@ -157,19 +160,21 @@ class Contexts:
         """
         if kind == layout.TABLE_STORE:
             return Stop.BUDGET if self._release(ea) else Stop.ODD
+        q, is_store = self._q, kind == layout.MISSED_STORE
+        in_use = q[_DATA_TLB]
+        space = self._spaces.get(in_use) or self._data_space(in_use)
         try:
-            space = self._find(ea, Access.STORE if kind == layout.MISSED_STORE else Access.LOAD)
+            space.translate(ea, Access.STORE if is_store else Access.LOAD)
         except StorageInterrupt as fault:
             return fault
-        if space is None:
-            return Stop.ODD
         number, page = ea >> PAGE_SHIFT, ea & layout.PAGE_MASK
+        if number not in (space.writes if is_store else space.reads):
+            return Stop.ODD
         ra = space.real[number]
         line = ra // CODE_LINE
         writable = page if number in space.writes else NOBODY
-        plain = not any(self._memory.code[line : line + _MARKS])
-        q = self._q
-        tlb = q[_DATA_TLB] - self._address
+        plain = self._memory.code[line : line + _MARKS] == _UNMARKED
+        tlb = in_use - self._address
         entry = (tlb + number % layout.TLB_ENTRIES * 32) // 8
         readable = page if number in space.reads else NOBODY
         distance = self._memory.host_address + ra - page & M64
@@ -189,34 +194,43 @@ class Contexts:
         self._released = now
         return self._mmu.tables.radix.release(ra)
 
-    def _find(self, ea: int, access: Access) -> Space | None:
-        """Return a space that knows a page, for this kind of access; None if there is none.
+    def _data_space(self, in_use: int) -> Space:
+        """Return what is known of data in the context, for which this data TLB is in use."""
+        assert self._mmu is not None
+        space = self._spaces[in_use] = self._mmu.space(fetches=False)
+        return space
+
+    def _find_code(self, cia: int) -> Space | None:
+        """Return a space that knows a page of code; None if there is none.
 
         Raises ``StorageInterrupt``.
         """
-        mmu = self._mmu
-        assert mmu is not None
-        space = mmu.space(fetches=access is Access.FETCH)
-        space.translate(ea, access)
-        known = space.writes if access is Access.STORE else space.reads
-        return space if ea >> PAGE_SHIFT in known else None
+        assert self._mmu is not None
+        space = self._mmu.space(fetches=True)
+        space.translate(cia, Access.FETCH)
+        return space if cia >> PAGE_SHIFT in space.reads else None
 
     def _forget(self, space: Space | None, number: int) -> None:
         """Forget what a page led to; without a space, all pages."""
         q = self._q
         if space is None:
-            q[_SEEN] = 0
+            self._forget_all()
             return
         if space.is_for_fetches:
             q[_FETCH_TLB] = _NO_FETCHES
             for key in range(layout.FETCH_KEYS):
                 q[_second_fetch(number, key)] = NOBODY
             return
-        for tlb in range(_USER, layout.TLBS_FOR_DATA):
-            place = layout.DATA_TLBS + tlb * layout.DATA_TLB_SIZE
-            entry = (place + number % layout.TLB_ENTRIES * 32) // 8
-            q[entry] = q[entry + 1] = q[entry + 3] = NOBODY
-            q[_second_data(place, number) + 3] = 0
+        for in_use, known in self._spaces.items():
+            if known is space:
+                place = in_use - self._address
+                entry = (place + number % layout.TLB_ENTRIES * 32) // 8
+                q[entry] = q[entry + 1] = q[entry + 3] = NOBODY
+                q[_second_data(place, number) + 3] = 0
+
+    def _forget_all(self) -> None:
+        self._q[_SEEN] = 0
+        self._spaces.clear()
 
 
 def _second_fetch(number: int, key: int) -> int:
