@@ -13,12 +13,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from struct import Struct
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from papvmm.engine.native.workshop import INTERPRETER, Finished, Job
-
-if TYPE_CHECKING:
-    import subprocess
 
 MODULE: Final = "papvmm.machine.compiling"
 LEFT_OVER: Final = 19
@@ -26,6 +23,8 @@ LEFT_OVER: Final = 19
 REQUEST: Final = Struct("<III")
 REPLY: Final = Struct("<II")
 CHUNK: Final = 1 << 16
+STDIN, STDOUT, STDERR = range(3)
+CLOSED: Final = -1
 WORTH_A_WORD: Final = 1.0
 """Seconds that may pass before somebody is told."""
 
@@ -34,12 +33,49 @@ Tell: TypeAlias = Callable[[str], None]
 """Says a line to people."""
 
 
+class Process:
+    """A child of ours at the other end of two pipes, which don't block.
+
+    It is made without ``subprocess``: to import that takes longer than to start a child.
+    """
+
+    def __init__(self, command: list[str]) -> None:
+        theirs, self.input = os.pipe()
+        self.output, answers = os.pipe()
+        try:
+            self.pid: Final = os.posix_spawn(
+                command[0],
+                command,
+                os.environ,
+                file_actions=(
+                    (os.POSIX_SPAWN_DUP2, theirs, STDIN),
+                    (os.POSIX_SPAWN_DUP2, answers, STDOUT),
+                    (os.POSIX_SPAWN_OPEN, STDERR, os.devnull, os.O_WRONLY, 0),
+                ),
+            )
+        except OSError:
+            self.let_go()
+            raise
+        finally:
+            os.close(theirs)
+            os.close(answers)
+        for pipe in (self.input, self.output):
+            os.set_blocking(pipe, False)
+
+    def close_input(self) -> None:
+        """Let it end when it has read and done everything."""
+        self.input = _closed(self.input)
+
+    def let_go(self) -> None:
+        """Let it end after the job it is at; nobody waits for it."""
+        self.input, self.output = _closed(self.input), _closed(self.output)
+
+
 class Worker:
     """A process that does jobs one after another; its niceness is on top of our own."""
 
     def __init__(self, niceness: int = 0) -> None:
-        import subprocess  # noqa: PLC0415 - most starts find everything compiled
-        import weakref  # noqa: PLC0415
+        import weakref  # noqa: PLC0415 - most starts find everything compiled
 
         self.pending: Final[deque[Job]] = deque()
         self.why_lost = ""
@@ -47,23 +83,13 @@ class Worker:
         self._unsent: Final = bytearray()
         """What the pipe has no room for: its reader may be waiting for us to read."""
         self._received: Final = bytearray()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", MODULE, str(niceness)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,
-            )
+            self._process = Process([sys.executable, "-m", MODULE, str(niceness)])
         except OSError as error:
             self.why_lost = str(error)
             return
-        self._process = process
-        for pipe in (process.stdin, process.stdout):
-            assert pipe is not None
-            os.set_blocking(pipe.fileno(), False)
-        weakref.finalize(self, _end, process)
+        weakref.finalize(self, self._process.let_go)
 
     def submit(self, job: Job) -> None:
         """Take a job on."""
@@ -76,41 +102,43 @@ class Worker:
         """Yield the jobs finished since the last time; all of them if no more will be."""
         if self.pending:
             self._send()
-            self._receive()
+            has_ended = self._receive()
             yield from self._replies()
+            if has_ended and self.pending:
+                self.why_lost = self.why_lost or "its process ended"
         if self.why_lost:
             yield from [Finished(job, None) for job in self.pending]
             self.pending.clear()
 
     def dismiss(self) -> None:
         """Let the process end when it has done its jobs, which must have been short to tell."""
-        if self._process is not None and self._process.poll() is None:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+        if self._process is not None:
+            self._process.close_input()
 
     def _send(self) -> None:
         """Write what there is to be written, as far as the pipe takes it."""
         process = self._process
         if process is None or self.why_lost:
             return
-        assert process.stdin is not None
         try:
-            while self._unsent and (count := process.stdin.write(self._unsent)) is not None:
-                del self._unsent[:count]
+            while self._unsent:
+                del self._unsent[: os.write(process.input, self._unsent)]
+        except BlockingIOError:
+            return
         except OSError as error:
             self.why_lost = str(error)
 
-    def _receive(self) -> None:
-        """Read what the process has written so far."""
+    def _receive(self) -> bool:
+        """Read what the process has written so far; tell whether it has ended."""
         process = self._process
         if process is None or self.why_lost:
-            return
-        assert process.stdout is not None
-        while (chunk := process.stdout.read(CHUNK)) is not None:
-            if not chunk:
-                self.why_lost = "its process ended"
-                return
-            self._received.extend(chunk)
+            return False
+        try:
+            while chunk := os.read(process.output, CHUNK):
+                self._received.extend(chunk)
+        except BlockingIOError:
+            return False
+        return True
 
     def _replies(self) -> Iterator[Finished]:
         """Yield the jobs whose replies are complete."""
@@ -191,10 +219,8 @@ def start_early() -> None:
     _early.append(Worker())
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Let the process go: it ends after the job it is at."""
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
-    if process.poll() is None:
-        process.returncode = 0  # nobody waits for it
+def _closed(pipe: int) -> int:
+    """Close a pipe, unless it is; return what says that it is."""
+    if pipe != CLOSED:
+        os.close(pipe)
+    return CLOSED

@@ -5,11 +5,9 @@ from contextlib import suppress
 from importlib import import_module
 
 from papvmm.engine.native.interpretation import pack
-from papvmm.engine.native.interpreter import InterpreterSource
 from papvmm.engine.native.region_job import REGION
 from papvmm.engine.native.starter import EVERYTHING
 from papvmm.engine.native.translation import kept_as, translate
-from papvmm.engine.native.variants import needed
 from papvmm.engine.native.workshop import INTERPRETER, STARTER, Job
 
 
@@ -25,8 +23,20 @@ def whole_interpreter(processor: str = "") -> bytes:
     Raises ImportError where there is no llvmlite.
     """
     from papvmm.engine.native import codegen  # noqa: PLC0415 - who only asks needs no LLVM
+    from papvmm.engine.native.interpreter import InterpreterSource  # noqa: PLC0415 - nor this
 
     code = codegen.compile_handlers(InterpreterSource().text(), processor)
+    return pack(code.text, code.offsets)
+
+
+def starter(request: bytes) -> bytes:
+    """Return an interpreter of what a request asks for, made in a hurry."""
+    from papvmm.engine.native import codegen  # noqa: PLC0415 - who only asks needs no LLVM
+    from papvmm.engine.native.interpreter import InterpreterSource  # noqa: PLC0415 - nor this
+    from papvmm.engine.native.variants import needed  # noqa: PLC0415
+
+    variants = None if request == EVERYTHING else needed(request)
+    code = codegen.compile_soon(InterpreterSource(variants).text())
     return pack(code.text, code.offsets)
 
 
@@ -46,9 +56,7 @@ def perform(job: Job) -> bytes:
         case INTERPRETER.kind:
             return whole_interpreter()
         case kind if kind == STARTER:
-            variants = None if job.request == EVERYTHING else needed(job.request)
-            code = codegen.compile_soon(InterpreterSource(variants).text())
-            return pack(code.text, code.offsets)
+            return starter(job.request)
         case kind if kind == REGION:
             return translate(job.request, codegen.compile_regions)
         case _:
