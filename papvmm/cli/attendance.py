@@ -23,7 +23,7 @@ def attend(session: Session) -> Outcome:
 async def _attend(session: Session) -> Outcome:
     loop, guest, args = asyncio.get_running_loop(), session.guest, session.args
     async with AsyncExitStack() as stack:
-        machine = Machine(guest, attended=args.qmp is not None, pace=session.stdin.is_terminal)
+        machine = Machine(guest, attended=args.qmp is not None, pace=session.pace)
         await stack.enter_async_context(machine)
         outlet = Outlet(session.output, machine)
         for caught in (signal.SIGINT, signal.SIGTERM):

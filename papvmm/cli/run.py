@@ -55,6 +55,9 @@ def add_host_arguments(parser: ArgumentParser) -> None:
     add("-serial", type=options.one_of("a console", "stdio", "mon:stdio", "none"),
         default="stdio", help="stdio or none")  # fmt: skip
     add("-name", metavar="TEXT", default="", help="a name for the guest, for people")
+    add("--clock", choices=("virtual", "host"), default="virtual",
+        help="what time follows: the instructions executed, the same in every run, or the host's"
+        " clock (default virtual)")  # fmt: skip
     add("--timeout", type=options.seconds, metavar="SECONDS", help="stop after this much host time")
 
 

@@ -12,6 +12,7 @@ from papvmm.cli.stdin import Stdin
 from papvmm.machine.ahead import run_ahead
 from papvmm.machine.config import OnReboot
 from papvmm.machine.guest import Guest
+from papvmm.machine.host_clock import Pace
 from papvmm.machine.outcome import Outcome, Quit
 from papvmm.trace.events import MachineReset
 
@@ -42,7 +43,14 @@ class Session:
     def is_alone(self) -> bool:
         """Whether nobody but the guest decides when it runs."""
         paused = self.args.S or self.guest.config.on_reboot is OnReboot.PAUSE
-        return self.args.qmp is None and not paused
+        return self.args.qmp is None and not paused and self.pace is not Pace.ALWAYS
+
+    @property
+    def pace(self) -> Pace:
+        """When virtual time waits for the host's."""
+        if self.args.clock == "host":
+            return Pace.ALWAYS
+        return Pace.IDLE if self.stdin.is_terminal else Pace.NEVER
 
     @property
     def end(self) -> str:
@@ -53,7 +61,7 @@ class Session:
 
     def run_ahead(self) -> Outcome | None:
         """Run the guest without an event loop, to its end or until it needs one."""
-        outcome = run_ahead(self.guest, self._is_wanted, pace=self.stdin.is_terminal)
+        outcome = run_ahead(self.guest, self._is_wanted, pace=self.pace)
         return Quit(self.end) if outcome is None and self.end else outcome
 
     def _is_wanted(self) -> bool:

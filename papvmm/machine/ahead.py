@@ -8,15 +8,16 @@ from collections.abc import Callable
 from time import monotonic
 
 from papvmm.machine.guest import FOREVER, Guest
+from papvmm.machine.host_clock import Pace
 from papvmm.machine.outcome import NoProgress, Outcome
 from papvmm.machine.stretches import TURN, Stretches
 
 
-def run_ahead(guest: Guest, is_wanted: Callable[[], bool], *, pace: bool) -> Outcome | None:
+def run_ahead(guest: Guest, is_wanted: Callable[[], bool], *, pace: Pace) -> Outcome | None:
     """Run a guest to its end, and return that; None as soon as it needs an event loop.
 
     It does when ``is_wanted`` says so, which is asked every few milliseconds, when ``heed`` was
-    set and the guest has left, or, with ``pace``, when idle time is to pass.
+    set and the guest has left, or when time is to pass at a ``pace``.
     """
     stretches = Stretches()
     while not is_wanted():
@@ -25,7 +26,7 @@ def run_ahead(guest: Guest, is_wanted: Callable[[], bool], *, pace: bool) -> Out
             if guest.next_turn() is None:
                 if guest.next_timer() is None:
                     return NoProgress()
-                if pace:
+                if pace is not Pace.NEVER:
                     return None
                 guest.warp()
             happened = stretches.advance(guest, FOREVER)

@@ -14,9 +14,13 @@ TURN: Final = 0.003
 
 
 class Stretches:
-    """Lets a guest run a stretch at a time, of as many instructions as its speed suggests."""
+    """Lets a guest run a stretch at a time, of as many instructions as its speed suggests.
 
-    def __init__(self) -> None:
+    ``turn`` is how many seconds that may take.
+    """
+
+    def __init__(self, turn: float = TURN) -> None:
+        self._turn: Final = turn
         self._length = SHORTEST
 
     def advance(self, guest: Guest, limit: int) -> Outcome | None:
@@ -26,8 +30,8 @@ class Stretches:
         until, begin = clock.count + stretch, monotonic()
         happened = guest.advance(until)
         spent = monotonic() - begin
-        if spent > TURN:
+        if spent > self._turn:
             self._length = max(SHORTEST, self._length // 2)
-        elif spent < TURN / 4 and clock.count >= until:
+        elif spent < self._turn / 4 and clock.count >= until:
             self._length = min(LONGEST, self._length * 2)
         return happened

@@ -10,6 +10,7 @@ import pytest
 from papvmm.machine.ahead import run_ahead
 from papvmm.machine.builder import boot
 from papvmm.machine.config import File, MachineConfig
+from papvmm.machine.host_clock import Pace
 from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import NoProgress, PoweredOff
 from papvmm.papr.hcall import Hcall
@@ -52,7 +53,7 @@ async def test_a_guest_can_not_tell_when_the_loop_took_over(exits):
         guest.heed = len(left) == exits
 
     guest.door.tracer.subscribe(VcpuLeft, call_the_loop)
-    ahead = run_ahead(guest, never, pace=False)
+    ahead = run_ahead(guest, never, pace=Pace.NEVER)
     guest.heed = False
 
     assert (ahead, len(left)) == (None, exits)
@@ -65,13 +66,13 @@ def test_a_guest_that_nothing_can_wake_is_no_progress():
     guest.vcpus[0].stop()
     guest.scheduler.clear()
 
-    assert run_ahead(guest, never, pace=False) == NoProgress()
+    assert run_ahead(guest, never, pace=Pace.NEVER) == NoProgress()
 
 
 def test_idle_time_waits_for_the_loop_if_it_is_paced():
     guest = guest_running(f"lis 5,0x187; mtspr 22,5; {hcall(Hcall.H_CEDE)}; {FOREVER}")
 
-    assert run_ahead(guest, never, pace=True) is None
+    assert run_ahead(guest, never, pace=Pace.IDLE) is None
     assert guest.clock.icount == guest.clock.count == 4
 
 
@@ -84,7 +85,7 @@ def test_a_guest_whose_output_is_full_stops_at_that_hypercall():
 
     guest.console.output = fill
 
-    assert run_ahead(guest, never, pace=False) is None
+    assert run_ahead(guest, never, pace=Pace.NEVER) is None
     assert len([one for one in seen if isinstance(one, bytes)]) == 1
 
 

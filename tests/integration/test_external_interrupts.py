@@ -7,6 +7,7 @@ import pytest
 from papvmm.devices.vty import VTY_INTERRUPT
 from papvmm.devices.xics import IPI
 from papvmm.isa.state import DEC_EXPIRY, GPR
+from papvmm.machine.host_clock import Pace
 from papvmm.machine.machine import Machine
 from papvmm.papr.hcall import Hcall
 from papvmm.vcpu.vcpu import VcpuRunState
@@ -49,7 +50,7 @@ async def happens(condition):
 async def test_a_key_ends_the_wait_of_the_vcpu_that_it_is_routed_to():
     guest = guest_with_a_waiter(CEDE)
     guest.xics.route(VTY_INTERRUPT, 1, 5)
-    async with Machine(guest, pace=True) as machine:
+    async with Machine(guest, pace=Pace.IDLE) as machine:
         machine.resume()
         all_waited = await happens(
             lambda: all(vcpu.run_state is VcpuRunState.CEDED for vcpu in guest.vcpus)
@@ -65,7 +66,7 @@ async def test_a_key_ends_the_wait_of_the_vcpu_that_it_is_routed_to():
 
 async def test_idle_time_before_a_key_has_passed_for_the_guest():
     guest = guest_with_a_waiter(CEDE)
-    async with Machine(guest, pace=True) as machine:
+    async with Machine(guest, pace=Pace.IDLE) as machine:
         machine.resume()
         await happens(lambda: all(v.run_state is VcpuRunState.CEDED for v in guest.vcpus))
         began = guest.clock.count

@@ -6,6 +6,7 @@ import pytest
 
 from papvmm.isa.state import CIA, GPR
 from papvmm.machine.guest import Guest
+from papvmm.machine.host_clock import Pace
 from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import GuestReset, NoProgress, Paused, PoweredOff, Quit, VcpuCrashed
 from papvmm.machine.runstate import IllegalMove, RunState
@@ -161,7 +162,7 @@ def sleeping_guest():
 async def test_idle_time_takes_no_host_time_unless_it_is_paced():
     loop = asyncio.get_running_loop()
     took = []
-    for pace in (False, True):
+    for pace in (Pace.NEVER, Pace.IDLE):
         guest = sleeping_guest()
         async with Machine(guest, pace=pace) as machine:
             begun = loop.time()
@@ -174,7 +175,7 @@ async def test_idle_time_takes_no_host_time_unless_it_is_paced():
 
 async def test_a_machine_pauses_while_its_guest_sleeps_and_sleeps_on_afterwards():
     guest = sleeping_guest()
-    async with Machine(guest, pace=True) as machine:
+    async with Machine(guest, pace=Pace.IDLE) as machine:
         machine.resume()
         await asyncio.sleep(0)
 
