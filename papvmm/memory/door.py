@@ -53,7 +53,8 @@ class Writes(Sequence[HvWrite]):
         return map(as_event, self._latest)
 
     def __reversed__(self) -> Iterator[HvWrite]:
-        return map(as_event, reversed(self._latest))
+        """Yield those that there are now, whatever is added meanwhile."""
+        return map(as_event, reversed(self._latest.copy()))
 
 
 def as_event(write: Write) -> HvWrite:

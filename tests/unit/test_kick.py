@@ -17,6 +17,7 @@ from papvmm.machine.doorbell import Doorbell
 from tests.programs import CODE, DATA, HOT, NATIVE, NEVER, REGIONS, Program
 
 LONG = 1 << 40
+MILLISECOND = 1_000_000
 LOOPS = {
     "alone": "addi 3,3,1; b -4",
     "counting": "mtctr 8; addi 3,3,1; bdnz -4; b -12",
@@ -49,6 +50,30 @@ def test_a_kick_from_another_thread_ends_a_run(name, heat):
     kicks.join()
     assert reason == Kicked()
     assert 5000 < program.now < LONG
+
+
+@pytest.mark.parametrize("name", LOOPS)
+@pytest.mark.parametrize("heat", [NATIVE, REGIONS])
+def test_a_run_goes_on_for_less_than_a_millisecond_after_a_kick(name, heat):
+    """Processor time: how long a host lets others run in between says nothing of the engine."""
+    program = spinning(name, heat)
+    program.run(5000)
+    ours = time.pthread_getcpuclockid(threading.get_ident())
+    kicked = []
+
+    def kick():
+        kicked.append(time.clock_gettime_ns(ours))
+        program.processor.kick()
+
+    took = []
+    for _ in range(11):
+        kicks = threading.Timer(0.005, kick)
+        kicks.start()
+        program.run(LONG)
+        took.append(time.clock_gettime_ns(ours) - kicked[-1])
+        kicks.join()
+
+    assert sorted(took)[5] < MILLISECOND
 
 
 @engines
