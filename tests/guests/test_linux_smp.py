@@ -9,7 +9,7 @@ from papvmm.machine.builder import boot
 from papvmm.machine.config import File, MachineConfig
 from papvmm.machine.guest import FOREVER
 from papvmm.machine.outcome import PoweredOff
-from tests.guests.linux import PROMPT, QUICK, SHELL, Console, debian, initramfs
+from tests.guests.linux import PROMPT, QUICK, SHELL, Console, debian, shell_initramfs
 
 pytestmark = pytest.mark.linux
 
@@ -22,7 +22,7 @@ def shell(tmp_path_factory):
     """Options that boot Debian 12's kernel to a shell."""
     kernel = debian()
     initrd = tmp_path_factory.mktemp("linux") / "initramfs.cpio"
-    initrd.write_bytes(initramfs(kernel.busybox))
+    initrd.write_bytes(shell_initramfs(kernel.busybox))
     return ("-kernel", kernel.vmlinux, "-initrd", initrd, "-append", f"{QUICK} quiet")
 
 
@@ -95,7 +95,7 @@ def test_the_same_boot_twice_leaves_the_same_bytes():
     init = SHELL.replace("exec setsid cttyhack sh", f"{BUSY}; poweroff -f")
     config = MachineConfig(
         vcpus=2, kernel=File("vmlinux", kernel.vmlinux.read_bytes()),
-        initrd=File("initramfs", initramfs(kernel.busybox, init)), append=f"{QUICK} quiet",
+        initrd=File("initramfs", shell_initramfs(kernel.busybox, init)), append=f"{QUICK} quiet",
     )  # fmt: skip
     ends = []
     for _ in range(2):
