@@ -10,6 +10,7 @@ from papvmm.engine.storage import GuestStorage
 from papvmm.engine.tracing import Traced, traced
 from papvmm.isa.decode import Decoded, decode
 from papvmm.isa.exit import Exit
+from papvmm.isa.facilities import Facility
 from papvmm.isa.instruction import Helper, Misaligned
 from papvmm.isa.interrupts import ACROSS_BOUNDARY, PREFIXED, Interrupt, is_fp_exception
 from papvmm.isa.ir import Template
@@ -23,7 +24,7 @@ from papvmm.isa.prefixed import (
     is_prefix,
 )
 from papvmm.isa.softfloat.record import settle
-from papvmm.isa.state import CIA, MSR, NOW, ArchState
+from papvmm.isa.state import CIA, FSCR, MSR, NOW, ArchState
 from papvmm.isa.undescribed import facility_of, undescribed, without_description
 from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import GuestMemory
@@ -94,6 +95,8 @@ class Stepper:
         self.causes = PREFIXED
         if crosses_boundary(cia):
             raise StorageInterrupt(Interrupt.ALIGNMENT, cia, srr1=ACROSS_BOUNDARY)
+        if msr & MSR_PR and not self._state.read(FSCR) & Facility.PREFIX.fscr_bit:
+            return Stepped(Exit.FACILITY_PREFIX, None)
         suffix = self._storage.fetch(cia + 4)
         decoded = decode_prefixed(prefix, suffix, cia)
         if decoded is None:

@@ -38,6 +38,7 @@ class Exit(IntEnum):
     FACILITY_EBB = FACILITY_BASE + Facility.EBB
     FACILITY_TAR = FACILITY_BASE + Facility.TAR
     FACILITY_SCV = FACILITY_BASE + Facility.SCV
+    FACILITY_PREFIX = FACILITY_BASE + Facility.PREFIX
     """Facility unavailable; ``facility`` says which."""
 
     @property

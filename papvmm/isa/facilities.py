@@ -28,6 +28,7 @@ class Facility(IntEnum):
     EBB = 7
     TAR = 8
     SCV = 12
+    PREFIX = 13
 
     @property
     def fscr_bit(self) -> int:

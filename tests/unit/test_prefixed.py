@@ -4,8 +4,8 @@ import pytest
 
 from papvmm.engine.exits import Breakpoint, NotBuilt
 from papvmm.isa.interrupts import Interrupt
-from papvmm.isa.msr import MSR_FP, MSR_SE, MSR_VEC, MSR_VSX
-from papvmm.isa.state import CIA, DAR, SIAR, SRR0, SRR1, VSR
+from papvmm.isa.msr import MSR_FP, MSR_PR, MSR_SE, MSR_VEC, MSR_VSX
+from papvmm.isa.state import CIA, DAR, FSCR, MSR, SIAR, SRR0, SRR1, VSR
 from papvmm.isa.versions import Isa
 from tests.programs import CODE, DATA, Program
 
@@ -154,6 +154,21 @@ def test_its_facility_may_be_unavailable():
 
     assert reason == Breakpoint(Interrupt.FP_UNAVAILABLE)
     assert program.state.read(SRR1) & CAUSES == PREFIXED
+
+
+def test_fscr_lets_problem_state_use_them():
+    text = words(MODIFIED, d_form(14, 3), 7)
+
+    refused, program = run(text, msr=MSR_PR)
+
+    assert refused == Breakpoint(Interrupt.FACILITY_UNAVAILABLE)
+    assert program.state.read(FSCR) >> 56 == 13
+    assert program.state.read(SRR1) & CAUSES == PREFIXED
+    program.state.write(FSCR, 1 << 13)
+    program.state.write(CIA, CODE)
+    program.state.write(MSR, program.state.read(MSR) | MSR_PR)
+    program.run(1)
+    assert program.gpr(3) == 7
 
 
 def test_it_is_traced_as_one_instruction():
