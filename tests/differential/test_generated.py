@@ -10,6 +10,7 @@ import pytest
 from papvmm.isa import decode
 from papvmm.isa.spec import INSTRUCTIONS
 from papvmm.isa.state import VRSAVE
+from papvmm.isa.versions import Isa
 from tests.programs import HOT, NATIVE, REGIONS
 from tools.lockstep.engines import INTERPRETED, LONG, TRANSLATED, EnginesDisagree, Pair
 from tools.lockstep.programs import FIRST_CODE, generate
@@ -76,7 +77,8 @@ def test_every_instruction_is_met():
         words = unpack(f"{'<' if program.little_endian else '>'}{len(code) // 4}I", code)
         met |= {decode.lookup(word) for word in set(words)}
 
-    assert [one.mnemonic for one in INSTRUCTIONS if one not in met] == []
+    unmet = [one.mnemonic for one in INSTRUCTIONS if one not in met and one.versions & Isa.V3_0]
+    assert unmet == []
 
 
 def test_a_program_has_both_byte_orders():
