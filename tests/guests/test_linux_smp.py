@@ -33,9 +33,13 @@ def power_off(console):
     return code
 
 
-@pytest.mark.parametrize("vcpus", [2, 8])
-def test_every_vcpu_comes_up_and_gets_its_interrupts(shell, vcpus):
-    with Console(*shell, "-smp", vcpus) as console:
+@pytest.mark.parametrize(
+    ("vcpus", "cpu", "argument"),
+    [(2, "power9", ""), (8, "power9", ""), (2, "power9", "disable_radix"), (2, "power8", "")],
+)
+def test_every_vcpu_comes_up_and_gets_its_interrupts(shell, vcpus, cpu, argument):
+    line = ("-append", f"{QUICK} quiet {argument}")
+    with Console(*shell[:-2], *line, "-smp", vcpus, "-cpu", cpu) as console:
         console.read_until(PROMPT)
         online = console.run("nproc; cat /sys/devices/system/cpu/online")
         console.run(BUSY)
