@@ -17,7 +17,7 @@ MSR_VSX = 1 << 23
     ("word", "facility", "text"),
     [
         (0xFC201830, MSR_FP, "fre f1, f3"),
-        (0x10221840, MSR_VEC, "v1, v2, v3"),
+        (0x1022180A, MSR_VEC, "vaddfp v1, v2, v3"),
         (0xF0221B00, MSR_VSX, "xvadddp vs1, vs2, vs3"),
     ],
     ids=["FP", "VMX", "VSX"],
