@@ -1,14 +1,13 @@
 """Running a guest beside others who want to be served: the part of a run with an event loop."""
 
 import asyncio
-import signal
 from contextlib import AsyncExitStack
 from time import monotonic
 
 from papvmm.cli.console import Console
 from papvmm.cli.loop import run_loop
 from papvmm.cli.output import Output
-from papvmm.cli.session import Session, mention_loss
+from papvmm.cli.session import ENDING, Session, mention_loss
 from papvmm.cli.stderr import complain
 from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import Outcome
@@ -26,7 +25,7 @@ async def _attend(session: Session) -> Outcome:
         machine = Machine(guest, attended=args.qmp is not None, pace=session.pace)
         await stack.enter_async_context(machine)
         outlet = Outlet(session.output, machine)
-        for caught in (signal.SIGINT, signal.SIGTERM):
+        for caught in ENDING:
             loop.add_signal_handler(caught, outlet.give_up, caught.name)
         if session.deadline is not None:
             loop.call_later(session.deadline - monotonic(), outlet.give_up, "timeout")

@@ -17,7 +17,9 @@ class ExitCode(IntEnum):
     BAD_INPUT = 65
     OUR_BUG = 70
     TIMEOUT = 124
+    SIGHUP = 129
     SIGINT = 130
+    SIGQUIT = 131
     SIGTERM = 143
 
 
@@ -32,6 +34,8 @@ MEANINGS: Final = {
     ExitCode.BAD_INPUT: "an input file can't be used",
     ExitCode.OUR_BUG: "a defect of papvmm",
     ExitCode.TIMEOUT: "--timeout passed",
+    ExitCode.SIGHUP: "its terminal was closed (SIGHUP)",
     ExitCode.SIGINT: "interrupted (SIGINT)",
+    ExitCode.SIGQUIT: "interrupted (SIGQUIT)",
     ExitCode.SIGTERM: "terminated (SIGTERM)",
 }

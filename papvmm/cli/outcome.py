@@ -18,7 +18,9 @@ from papvmm.machine.outcome import (
 )
 
 QUIT_CODES = {
+    "SIGHUP": ExitCode.SIGHUP,
     "SIGINT": ExitCode.SIGINT,
+    "SIGQUIT": ExitCode.SIGQUIT,
     "SIGTERM": ExitCode.SIGTERM,
     "timeout": ExitCode.TIMEOUT,
     "stdout": ExitCode.FINDING,

@@ -49,11 +49,13 @@ def add_host_arguments(parser: ArgumentParser) -> None:
     add("-accel", type=options.one_of("an engine", *ACCELERATORS), default=DEFAULT_ACCEL,
         help=f"{' or '.join(ACCELERATORS)} (default {DEFAULT_ACCEL})")  # fmt: skip
     add("-S", action="store_true", help="start paused: QMP's cont lets the guest run")
-    add("-nographic", action="store_true", help="accepted: there is no graphic display")
+    add("-nographic", action="store_true", help="give the guest ^C, ^\\ and ^Z, too; ^A x quits")
     add("-nodefaults", action="store_true", help="accepted: there are no default devices")
     add("-display", type=options.one_of("a display", "none"), help="none")
     add("-serial", type=options.one_of("a console", "stdio", "mon:stdio", "none"),
-        default="stdio", help="stdio or none")  # fmt: skip
+        default="stdio", help="stdio, mon:stdio (with ^C as for -nographic) or none")  # fmt: skip
+    add("-d", type=options.one_of("a log", "unimp"), metavar="unimp",
+        help="say at once which hypercalls and RTAS calls there are not")  # fmt: skip
     add("-name", metavar="TEXT", default="", help="a name for the guest, for people")
     add("--clock", choices=("virtual", "host"), default="virtual",
         help="what time follows: the instructions executed, the same in every run, or the host's"
@@ -145,4 +147,6 @@ def run_guest(guest: Guest, args: Namespace) -> int:
             from papvmm.cli.attendance import attend  # noqa: PLC0415 - asyncio takes its time
 
             outcome = attend(session)
+    for line in session.missing.lines():
+        complain(line)
     return explain(outcome, guest)

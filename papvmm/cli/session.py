@@ -13,8 +13,12 @@ from papvmm.machine.ahead import run_ahead
 from papvmm.machine.config import OnReboot
 from papvmm.machine.guest import Guest
 from papvmm.machine.host_clock import Pace
+from papvmm.machine.missing import Missing
 from papvmm.machine.outcome import Outcome, Quit
 from papvmm.trace.events import MachineReset
+
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""Signals that end a guest; the terminal is as it was when papvmm has gone."""
 
 
 class Session:
@@ -26,17 +30,20 @@ class Session:
     def __init__(self, guest: Guest, args: Namespace) -> None:
         self.guest: Final = guest
         self.args: Final = args
-        self.stdin: Final = Stdin()
+        self.stdin: Final = Stdin(raw=args.nographic or args.serial.startswith("mon:"))
         self.output: Final = Output(self._hold, self._lose)
         self.has_console: Final[bool] = args.serial != "none"
         self.deadline: Final = None if args.timeout is None else monotonic() + args.timeout
+        self.missing: Final = Missing(
+            guest, complain if args.d else lambda _: None, everything=args.d is not None
+        )
         self._end = ""
         if self.has_console:
             guest.console.output = self.output.write
             if self.stdin.is_file:
                 guest.console.feed(self.stdin.read_all())
         guest.door.tracer.subscribe(MachineReset, lambda _: self._mention_refusals())
-        for caught in (signal.SIGINT, signal.SIGTERM):
+        for caught in ENDING:
             signal.signal(caught, self._note)
 
     @property

@@ -10,9 +10,13 @@ FD: Final = 0
 
 
 class Stdin:
-    """Within the ``with`` block a terminal passes every key on at once."""
+    """Within the ``with`` block a terminal passes every key on at once.
 
-    def __init__(self) -> None:
+    That goes for ^C and its like, too, if ``raw``; otherwise they are signals for papvmm.
+    """
+
+    def __init__(self, *, raw: bool) -> None:
+        self._raw: Final = raw
         mode: Final = os.fstat(FD).st_mode
         self.is_terminal: Final = os.isatty(FD)
         """Whether somebody types."""
@@ -28,6 +32,11 @@ class Stdin:
 
             self._saved = termios.tcgetattr(FD)
             tty.setcbreak(FD)
+            if self._raw:
+                mode = termios.tcgetattr(FD)
+                mode[tty.IFLAG] &= ~(termios.ICRNL | termios.IXON)
+                mode[tty.LFLAG] &= ~termios.ISIG
+                termios.tcsetattr(FD, termios.TCSAFLUSH, mode)
         return self
 
     def __exit__(

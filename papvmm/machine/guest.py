@@ -138,10 +138,16 @@ class Guest:
         else:
             self.image = self._load(self, kernel)
 
-    def describe(self, gpa: int) -> str:
-        """Return an address as people read it: with the symbol of the kernel it belongs to."""
-        found = None if self.image is None else self.image.locate(gpa)
-        return f"{gpa:#x}" if found is None else f"{gpa:#x} <{found[0]}+{found[1]:#x}>"
+    def describe(self, address: int) -> str:
+        """Return an address as people read it: with the symbol of the kernel it belongs to.
+
+        It is one as linked, such as Linux's with translation on, or else guest physical.
+        """
+        image, found = self.image, None
+        if image is not None:
+            linked = image.covers(address)
+            found = image.symbol_at(address) if linked else image.locate(address)
+        return f"{address:#x}" if found is None else f"{address:#x} <{found[0]}+{found[1]:#x}>"
 
     def advance(self, until: int) -> Outcome | None:
         """Let the vcpu whose turn it is run up to virtual time ``until`` (a count), at most.

@@ -23,6 +23,7 @@ from papvmm.papr.hcall import (
     StopSelf,
     Then,
     Wake,
+    tell_not_provided,
 )
 from papvmm.trace.events import RtasDone
 from papvmm.vcpu.vcpu import VcpuRunState
@@ -239,6 +240,8 @@ def serve(context: HcallContext, buffer: int) -> HcallResult:
         return PARAMETER
     call = _BY_TOKEN.get(token)
     args: tuple[int, ...] = ()
+    if call is None:
+        tell_not_provided(context, "RTAS call", f"{token:#x}")
     if call is None or (nargs, nret) != (call.arguments, call.returns):
         result = _PARAMETER_ERROR
     else:

@@ -99,6 +99,20 @@ class RtasDone(Value):
     returns: tuple[int, ...]
 
 
+class NotProvided(Value):
+    """A vcpu, at ``cia``, asked for a hypercall or RTAS call that there isn't.
+
+    ``kind`` is hypercall or RTAS call, ``name`` PAPR's name, or the token in hexadecimal.
+    """
+
+    vcpu_id: int
+    generation: int
+    icount: int
+    kind: str
+    name: str
+    cia: int
+
+
 class MachineReset(Value):
     """A reset: ``generation`` is the new one; ``policy`` is unregister or keep."""
 
@@ -109,5 +123,12 @@ class MachineReset(Value):
 
 
 Event: TypeAlias = (
-    HvWrite | AreaRequested | VcpuEntered | VcpuLeft | HcallDone | RtasDone | MachineReset
+    HvWrite
+    | AreaRequested
+    | VcpuEntered
+    | VcpuLeft
+    | HcallDone
+    | RtasDone
+    | NotProvided
+    | MachineReset
 )

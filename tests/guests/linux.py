@@ -86,6 +86,7 @@ class Console:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        self._screen, self._keys = self.process.stdout.fileno(), self.process.stdin.fileno()
 
     def __enter__(self) -> "Console":
         return self
@@ -100,8 +101,8 @@ class Console:
         end = time.monotonic() + self._patience
         while text not in fresh:
             left = max(0, end - time.monotonic())
-            ready, _, _ = select.select([self.process.stdout], [], [], left)
-            got = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+            ready, _, _ = select.select([self._screen], [], [], left)
+            got = os.read(self._screen, 65536) if ready else b""
             if not got:
                 pytest.fail(f"{text!r} was not shown:\n{self.shown[-2000:]}")
             fresh += got.decode("ascii", "replace")
@@ -110,8 +111,9 @@ class Console:
 
     def type(self, text: str) -> None:
         """Type at the console."""
-        self.process.stdin.write(text.encode())
-        self.process.stdin.flush()
+        keys = text.encode()
+        while keys:
+            keys = keys[os.write(self._keys, keys) :]
 
     def run(self, command: str) -> str:
         """Type a command at a shell, and return what it printed."""
@@ -124,3 +126,25 @@ class Console:
         shown, said = self.process.communicate(timeout=self._patience)
         self.shown += shown.decode("ascii", "replace")
         return self.process.returncode, said.decode()
+
+
+class Terminal(Console):
+    """The same, where the console is a terminal."""
+
+    def __init__(self, *arguments: object, patience: float = 120) -> None:
+        self._patience = patience
+        self.shown = ""
+        ours, self.terminal = os.openpty()
+        self._screen = self._keys = ours
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "papvmm", "run", *map(str, arguments)],
+            stdin=self.terminal,
+            stdout=self.terminal,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        os.close(self._screen)
+        os.close(self.terminal)

@@ -89,7 +89,9 @@ def test_a_refused_unregistration_at_reset_is_said_on_stderr():
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+    ("sent", "code"),
+    [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGQUIT, 131), (signal.SIGTERM, 143)],
+    ids=["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"],
 )
 def test_a_signal_ends_a_busy_guest_at_once(sent, code, tmp_path):
     process = running(IMAGES / "hibernate.elf", "-m", 16, "-append", "rounds=100000000")

@@ -65,10 +65,10 @@ def test_hypercalls_are_traced_with_papr_names_arguments_and_answers():
     partition.clock.count = 77
 
     call(partition, Hcall.H_PROD, 9)
-    call(partition, 0x398)
+    call(partition, 0x39C)
 
     assert [(event.name, event.args[0], event.status) for event in seen] == [
-        ("H_PROD", 9, H_PARAMETER), ("0x398", 9, H_FUNCTION),
+        ("H_PROD", 9, H_PARAMETER), ("0x39c", 9, H_FUNCTION),
     ]  # fmt: skip
     assert (seen[0].vcpu_id, seen[0].icount, len(seen[0].args)) == (0, 77, 9)
 

@@ -70,7 +70,7 @@ def shutdown_cause(outcome: Outcome) -> str:
             return "guest-panic"
         case VcpuCrashed() | HostCrashed():
             return "host-error"
-        case Quit("SIGINT" | "SIGTERM"):
+        case Quit("SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGTERM"):
             return "host-signal"
         case Quit("host-qmp-quit"):
             return QUIT
