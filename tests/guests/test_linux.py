@@ -58,7 +58,7 @@ def test_ctrl_c_interrupts_a_program_of_the_guest_where_the_terminal_is_its_cons
         before = termios.tcgetattr(terminal.terminal)
         terminal.read_until(PROMPT)
         terminal.type("echo begun; sleep 1000\n")
-        terminal.read_until("begun\r\n")
+        terminal.read_until("begun\r")
         terminal.type("\x03")
         terminal.read_until(PROMPT)
         terminal.type("\x01x")
