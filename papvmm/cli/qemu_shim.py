@@ -35,7 +35,9 @@ LEFT_OUT: Final = frozenset(("enable-kvm", "no-user-config", "no-shutdown"))
 LEFT_OUT_WITH_VALUE: Final = frozenset(
     ("bios", "icount", "L", "vga", "net", "nic", "monitor", "boot", "d", "D")
 )
-"""``-bios``: kernels are entered directly. ``-icount``: time is a count of instructions anyway."""
+"""``-bios``: kernels are entered directly. ``-icount``: time is a count of instructions then."""
+HOST_TIME: Final = ("--clock", "host")
+"""Guests that QEMU runs see the host's time, but for those with ``-icount``."""
 FAILURE: Final = 1
 EXIT_CODES: Final[Mapping[int, int]] = {
     ExitCode.GUEST_RESET: 0, ExitCode.GUEST_PANIC: 0, ExitCode.USAGE: FAILURE,
@@ -72,7 +74,8 @@ def answer_to(args: Sequence[str]) -> str | None:
 
 def translated(args: Sequence[str]) -> list[str]:
     """Return the arguments of papvmm that do what these ask QEMU for; BadUsage if none do."""
-    run = ["run"]
+    is_virtual = "icount" in {arg.lstrip("-") for arg in args}
+    run = ["run", *(() if is_virtual else HOST_TIME)]
     rest = iter(args)
     for arg in rest:
         name = arg.lstrip("-")

@@ -23,6 +23,7 @@ SHORT = {"hcall", "scrfid", "smc", "coldcode"}
 OTHERS = {
     "kernel-a": ("--next-kernel", str(image("kernel-b")), "-smp", "2"),
     "hibernate": ("-smp", "2", "-append", "rounds=2"),
+    "check-memory": ("-m", "16"),
 }
 """Guests whose console is not a recorded one."""
 

@@ -25,7 +25,7 @@ def test_the_line_of_kvm_unit_tests_runs_the_guest(tmp_path):
 
 def test_two_dashes_are_one(tmp_path):
     assert translated(["--append", "-v x", "--no-reboot"]) == [
-        "run",
+        *("run", "--clock", "host"),
         "-append",
         "-v x",
         "-no-reboot",
@@ -35,7 +35,13 @@ def test_two_dashes_are_one(tmp_path):
 def test_a_control_monitor_on_a_socket_is_qmp():
     line = "-chardev socket,id=mon,path=/tmp/s,server=on,wait=off -mon chardev=mon,mode=control"
 
-    assert translated(line.split()) == ["run", "-qmp", "unix:/tmp/s,server=on,wait=off"]
+    assert translated(line.split()) == [
+        "run",
+        "--clock",
+        "host",
+        "-qmp",
+        "unix:/tmp/s,server=on,wait=off",
+    ]
 
 
 @pytest.mark.parametrize(
