@@ -74,7 +74,7 @@ TLBS_FOR_DATA: Final = 6
 TAGS: Final = (0, 8, 24)
 STAMP: Final = DATA_TLBS + TLBS_FOR_DATA * DATA_TLB_SIZE
 """What entries of the tables below have that are still true: it changes when all are not."""
-SECOND: Final = 8
+SECOND: Final = 64
 """Second tables, for what TLBs have no room for, have so many times their entries."""
 SECOND_FETCH: Final = STAMP + 8
 """For the fetch TLB. Entries have 32 bytes: page ea and fetch key, op records, and a stamp."""
