@@ -16,6 +16,7 @@ from struct import Struct
 from typing import Final, TypeAlias
 
 from papvmm.engine.native.workshop import INTERPRETER, Finished, Job
+from papvmm.machine.engine_version import engine_version
 
 MODULE: Final = "papvmm.machine.compiling"
 LEFT_OVER: Final = 19
@@ -85,7 +86,7 @@ class Worker:
         self._received: Final = bytearray()
         self._process: Process | None = None
         try:
-            self._process = Process([sys.executable, "-m", MODULE, str(niceness)])
+            self._process = Process([sys.executable, "-m", MODULE, str(niceness), engine_version()])
         except OSError as error:
             self.why_lost = str(error)
             return

@@ -1,4 +1,7 @@
-"""What the compiler's process runs: jobs come in on stdin, code goes out on stdout."""
+"""What the compiler's process runs: jobs come in on stdin, code goes out on stdout.
+
+It does none for an engine of other sources than its own, which may have been replaced since.
+"""
 
 import os
 import signal
@@ -46,6 +49,8 @@ if __name__ == "__main__":
     os.nice(int(sys.argv[1]))
     get_ready()
     here = DiskStore(cache_directory(), engine_version)
+    if sys.argv[2] != engine_version():
+        sys.exit("papvmm has been changed since the guest was started")
     with suppress(BrokenPipeError):  # the guest may be gone
         serve(sys.stdin.buffer, sys.stdout.buffer, here)
     ShippedStore(here, package_directory()).keep()

@@ -3,6 +3,9 @@
 import subprocess
 import sys
 
+from papvmm.machine.compiler import MODULE, REPLY, REQUEST
+from papvmm.machine.engine_version import engine_version
+
 NOT_NEEDED = {
     "dataclasses", "inspect", "ast", "asyncio", "capstone", "elftools", "argparse",
     "papvmm.cli", "papvmm.machine.guest", "papvmm.engine.python", "papvmm.papr", "papvmm.vpa",
@@ -18,3 +21,24 @@ def test_a_compiler_imports_nothing_that_takes_its_time():
 
     assert "papvmm.isa.spec" in done.stdout.split()
     assert set(done.stdout.split()) & NOT_NEEDED == set()
+
+
+def test_a_compiler_does_nothing_for_an_engine_of_other_sources():
+    """Its code would be for another layout of the registers."""
+    request = REQUEST.pack(4, 1, 0) + b"what" + b"x"
+    version = engine_version()
+
+    same, other = (
+        subprocess.run(
+            (sys.executable, "-m", MODULE, "0", name),
+            input=request,
+            capture_output=True,
+            check=False,
+        )
+        for name in (version, f"other {version}")
+    )
+
+    assert same.returncode == 0
+    assert len(same.stdout) > REPLY.size
+    assert other.returncode != 0
+    assert other.stdout == b""
