@@ -26,6 +26,7 @@ from papvmm.isa.spec import (
     fixedstring,
     sprmove,
 )
+from papvmm.isa.versions import Isa
 from tests.differential.qemu_user import CODE, END, INPUT, OUTPUT, WINDOW, on_qemu
 from tests.programs import Program
 
@@ -109,7 +110,9 @@ def all_cases(*, little_endian: bool) -> list[Case]:
         (instruction, section in STORAGE)
         for section in (*FIXED, *sections)
         for instruction in section.section.instructions
-        if instruction.privilege is Privilege.NONE and instruction.mnemonic not in LEFT_OUT
+        if instruction.privilege is Privilege.NONE
+        and instruction.versions & Isa.V3_0
+        and instruction.mnemonic not in LEFT_OUT
     ]
     return [any_case(draw, one, in_storage=s) for one, s in draw.choices(pool, k=CASES)]
 
