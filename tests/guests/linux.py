@@ -124,7 +124,8 @@ class Console:
     def end(self) -> tuple[int, str]:
         """Wait for the end of the process; its exit code, and what it said on stderr."""
         shown, said = self.process.communicate(timeout=self._patience)
-        self.shown += shown.decode("ascii", "replace")
+        if shown is not None:
+            self.shown += shown.decode("ascii", "replace")
         return self.process.returncode, said.decode()
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import signal
 import termios
+import time
 
 import pytest
 
@@ -17,7 +18,7 @@ def shell(tmp_path_factory):
     kernel = debian()
     initrd = tmp_path_factory.mktemp("linux") / "initramfs.cpio"
     initrd.write_bytes(shell_initramfs(kernel.busybox))
-    return ("-kernel", kernel.vmlinux, "-initrd", initrd)
+    return ("-kernel", kernel.vmlinux, "-initrd", initrd, "-append", QUICK)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,7 @@ def test_ctrl_c_interrupts_a_program_of_the_guest_where_the_terminal_is_its_cons
         terminal.read_until(PROMPT)
         terminal.type("echo begun; sleep 1000\n")
         terminal.read_until("begun\r")
+        time.sleep(1)  # until the program is there, and in the foreground
         terminal.type("\x03")
         terminal.read_until(PROMPT)
         terminal.type("\x01x")
