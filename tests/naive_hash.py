@@ -4,9 +4,10 @@ The oracle: it knows nothing of papvmm's search, looks at SLB and table at every
 remembers nothing. Entries are those of version 2.07.
 """
 
+from tests.naive_radix import SEGMENT
+
 LOAD, STORE, FETCH = "load", "store", "fetch"
 NO_PTE, NO_EXECUTE, PROTECTED, IS_STORE, KEY = 1 << 30, 1 << 28, 1 << 27, 1 << 25, 1 << 21
-SEGMENT = "segment"
 
 BASE_SIZES = {"0" + "00": 12, "1" + "01": 16, "1" + "00": 24}
 """L and LP of an SLB entry."""

@@ -38,9 +38,14 @@ def shift(vsid: int) -> int:
     return SHIFT_1T if vsid & SIZE else SHIFT_256M
 
 
+def number(rb: int) -> int:
+    """Return the number of the entry that RB names."""
+    return (rb & INDEX) % ENTRIES
+
+
 def enter(state: ArchState, rb: int, rs: int) -> None:
     """Set an entry as slbmte does."""
-    index = (rb & INDEX) % ENTRIES
+    index = number(rb)
     state.write(SLB_ESID, rb & (ESID | VALID), index)
     state.write(SLB_VSID, rs & KEPT, index)
 

@@ -14,9 +14,7 @@ EXPECTED: Final = frozenset(PROBED.values())
 class Missing:
     """Listens to a guest; ``on_first`` gets a line the first time each thing is asked for."""
 
-    def __init__(
-        self, guest: Guest, on_first: Callable[[str], None] = lambda _: None, *, everything: bool
-    ) -> None:
+    def __init__(self, guest: Guest, on_first: Callable[[str], None], *, everything: bool) -> None:
         self._guest: Final = guest
         self._on_first: Final = on_first
         self._left_out: Final = frozenset() if everything else EXPECTED

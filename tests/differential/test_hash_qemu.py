@@ -10,11 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from papvmm.isa.encode import assemble_program
-from papvmm.isa.interrupts import Interrupt
 from papvmm.machine.builder import boot
 from papvmm.machine.config import File, MachineConfig
 from papvmm.machine.outcome import PoweredOff
-from tests.differential.test_interrupts_qemu import HANDLER, big_endian
+from tests.differential.test_interrupts_qemu import HANDLER, VECTORS, big_endian, vectors
 from tests.elves import Elf, Load
 from tests.guests.qemu import run_on_qemu
 from tests.hash_pages import (
@@ -235,15 +234,10 @@ def guest() -> bytes:
     for register in RECORDED:
         common += show(register)
     common += ["mtlr r29", "blr"]
-    vectors = bytearray(0x1000 - 0x200)
-    for vector in Interrupt:
-        if vector >= 0x200:
-            words = assemble_program(f"li r30,{vector}; ba {HANDLER}")
-            vectors[vector - 0x200 : vector - 0x200 + 8] = big_endian(words)
     off = buffer((POWER_OFF, 2, 1, 0xFFFF_FFFF, 0xFFFF_FFFF, 0))
     return Elf(
         [
-            Load(0x200, bytes(vectors)),
+            Load(VECTORS, vectors()),
             Load(HANDLER, big_endian(assemble_program("\n".join(common), HANDLER))),
             Load(BASE, code.ljust(BUFFERS - BASE, b"\0") + off),
             Load(DATA, b"".join((TRAP + 0).to_bytes(4) for _ in range(0x10000))),

@@ -17,6 +17,7 @@ from tests.guests.qemu import run_on_qemu
 from tests.hcall_guest import BASE, BUFFERS, POWER_OFF, buffer, load_immediate, numbers, rtas, show
 
 HANDLER = 0x2000
+VECTORS = 0x200
 DATA = BASE + 0x30000
 RECORDED = range(14, 19)
 SET_EE = "mfmsr r3; ori r3,r3,0x8000; mtmsrd r3,0"
@@ -58,14 +59,9 @@ def guest() -> bytes:
     for register in RECORDED:
         common += show(register)
     common += ["mtlr r29", "blr"]
-    vectors = bytearray(0x1000 - 0x200)
-    for vector in Interrupt:
-        if vector >= 0x200:
-            words = assemble_program(f"li r30,{vector}; ba {HANDLER}")
-            vectors[vector - 0x200 : vector - 0x200 + 8] = big_endian(words)
     return Elf(
         [
-            Load(0x200, bytes(vectors)),
+            Load(VECTORS, vectors()),
             Load(HANDLER, big_endian(assemble_program("\n".join(common), HANDLER))),
             Load(
                 BASE,
@@ -75,6 +71,16 @@ def guest() -> bytes:
         ],
         entry=BASE,
     ).build()
+
+
+def vectors() -> bytes:
+    """Return what is at ``VECTORS``: each puts its number into r30 and goes to ``HANDLER``."""
+    code = bytearray(0x1000 - VECTORS)
+    for vector in Interrupt:
+        if vector >= VECTORS:
+            words = assemble_program(f"li r30,{vector}; ba {HANDLER}")
+            code[vector - VECTORS : vector - VECTORS + 8] = big_endian(words)
+    return bytes(code)
 
 
 def big_endian(words) -> bytes:

@@ -1,20 +1,16 @@
 """Generated programs with hashed page tables: every engine does what the stepper does."""
 
-from itertools import chain, cycle, repeat
 from random import Random
 
 import pytest
 
-from papvmm.engine.processor import Processor
 from papvmm.isa.encode import assemble
 from papvmm.isa.msr import MSR_DR, MSR_IR
 from papvmm.isa.state import AMR, LPCR, LPCR_AIL, MSR
 from papvmm.memory.guest_memory import GuestMemory
-from papvmm.mmu.mmu import Mmu
-from tests.fakes import EverythingIsOdd
 from tests.hash_pages import KP, KS, LARGE_1T, SMALL_256M, Guest, M, key
-from tests.programs import NATIVE, NEVER, REGIONS, Program
-from tests.property.test_translated_programs import CHUNKS, TOTAL, play
+from tests.programs import Program
+from tests.property.test_translated_programs import runs
 from tools.lockstep.programs import DATA, FIRST_CODE, RAM, generate
 
 FIRST = 8_000_000
@@ -59,16 +55,5 @@ def stage(number, hot):
     "number", [*range(16), *(pytest.param(number, marks=pytest.mark.slow) for number in range(300))]
 )
 def test_engines_translate_as_the_stepper_does(number):
-    careful = stage(number, NEVER)
-    mmu = Mmu(careful.state, careful.tables)
-    stepper = Processor(EverythingIsOdd(careful.state), careful.memory, mmu)
-    stops = play(stepper.run, careful.state, repeat(TOTAL))
-
-    for hot in (NEVER, 1, NATIVE, REGIONS):
-        program = stage(number, hot)
-        chunks = chain(CHUNKS, cycle(reversed(CHUNKS)))
-        budgets = repeat(TOTAL) if hot in (1, REGIONS) else chunks
-
-        assert play(program.run, program.state, budgets) == stops
-        assert program.seen() == careful.seen()
-        assert program.tables.hashed.content[:] == careful.tables.hashed.content[:]
+    for engines, steppers in runs(stage, number):
+        assert engines == steppers

@@ -11,13 +11,14 @@ from papvmm.mmu.mmu import Mmu, Tables
 from papvmm.mmu.translate import Access, StorageInterrupt
 from tests import hash_pages
 from tests.hash_pages import CHANGED, GUARDED, KP, KS, LARGE_1T, NO_EXECUTE, PP0, REFERENCED, M, N
+from tests.translations import Translating
 
 EA, VSID, RA = 0x3_4567_8000, 0xABC, 0x12000
 LOAD, STORE, FETCH = Access.LOAD, Access.STORE, Access.FETCH
 SIZES = [(12, 12), (12, 16), (12, 24), (16, 16), (16, 24), (24, 24)]
 
 
-class Translated(hash_pages.Guest):
+class Translated(Translating, hash_pages.Guest):
     """A vcpu's MMU."""
 
     def __init__(self, shift=18):
@@ -26,19 +27,6 @@ class Translated(hash_pages.Guest):
         self.state.write(MSR, MSR_IR | MSR_DR)
         self.tables = Tables(self.memory, self.table)
         self.mmu = Mmu(self.state, self.tables)
-
-    def real(self, ea, access=LOAD):
-        return self.mmu.translate(ea, access)
-
-    def interrupt(self, ea, access=LOAD):
-        with pytest.raises(StorageInterrupt) as caught:
-            self.mmu.translate(ea, access)
-        fault = caught.value
-        assert fault.ea == ea
-        return fault.interrupt, fault.dsisr if access is not FETCH else fault.srr1
-
-    def causes(self, ea, access=LOAD):
-        return self.interrupt(ea, access)[1]
 
     def flags(self, slot):
         return self.table.entry(slot)[1] & (REFERENCED | CHANGED)

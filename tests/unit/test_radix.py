@@ -8,8 +8,9 @@ from papvmm.isa.state import AMR, IAMR, LPCR, LPCR_HR, LPCR_UPRT, MSR, PID, PROC
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.hash_table import HashTable
 from papvmm.mmu.mmu import Mmu, Tables
-from papvmm.mmu.translate import Access, StorageInterrupt
+from papvmm.mmu.translate import Access
 from tests.page_tables import EXECUTE, PRIVILEGED, READ, READ_WRITE, TREE, Tree
+from tests.translations import Translating
 
 KERNEL = 0xC000_0000_0000_0000
 ALL = READ | READ_WRITE | EXECUTE
@@ -17,7 +18,7 @@ K4, K64, M2, G1 = 12, 16, 21, 30
 LOAD, STORE, FETCH = Access.LOAD, Access.STORE, Access.FETCH
 
 
-class Translated:
+class Translated(Translating):
     """A vcpu's MMU and a process's tree."""
 
     def __init__(self, pid=1):
@@ -31,19 +32,6 @@ class Translated:
         self.state.write(PID, pid)
         self.mmu = Mmu(self.state, Tables(self.memory, HashTable()))
         self.map = self.tree.map
-
-    def real(self, ea, access=LOAD):
-        return self.mmu.translate(ea, access)
-
-    def interrupt(self, ea, access=LOAD):
-        with pytest.raises(StorageInterrupt) as caught:
-            self.mmu.translate(ea, access)
-        fault = caught.value
-        assert fault.ea == ea
-        return fault.interrupt, fault.dsisr if access is not FETCH else fault.srr1
-
-    def causes(self, ea, access=LOAD):
-        return self.interrupt(ea, access)[1]
 
 
 @pytest.mark.parametrize("shift", [K4, K64, M2, G1])

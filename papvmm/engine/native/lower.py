@@ -127,7 +127,32 @@ class LlvmText(Text):
         """Return the address of the entry for an address in the data TLB in use."""
         shifted = self.value(f"lshr i64 {ea}, 7")
         index = self.value(f"and i64 {shifted}, {(layout.TLB_ENTRIES - 1) << 5}")
-        return self.beside(self.value(f"load ptr, ptr {self.field(layout.DATA_TLB)}"), index)
+        return self.beside(self.data_tlb(), index)
+
+    def data_tlb(self) -> str:
+        """Return the address of the data TLB in use."""
+        return self.value(f"load ptr, ptr {self.field(layout.DATA_TLB)}")
+
+    def mixed(self, number: Atom, key: str) -> str:
+        """Return what a page's entry in tables for fetches is numbered by, from the right."""
+        return self.value(f"xor i64 {number}, {self.value(f'shl i64 {key}, 5')}")
+
+    def fetch_entry(self, mixed: str) -> str:
+        """Return the address of an entry of the fetch TLB."""
+        index = self.value(f"and i64 {mixed}, {layout.TLB_ENTRIES - 1}")
+        offset = self.value(f"shl i64 {index}, 4")
+        return self.field(self.value(f"add i64 {offset}, {layout.FETCH_TLB}"))
+
+    def is_of(self, wanted: str, second: str, tag: int, stamp: int) -> str:
+        """Tell whether an entry of a second table is for what is wanted, and still true.
+
+        ``tag`` and ``stamp`` are where it has these.
+        """
+        its_stamp = self.value(f"load i64, ptr {self.beside(second, stamp)}")
+        valid = self.value(f"icmp eq i64 {its_stamp}, {self.read(layout.STAMP)}")
+        its_tag = self.value(f"load i64, ptr {self.beside(second, tag)}")
+        same = self.value(f"icmp eq i64 {its_tag}, {wanted}")
+        return self.value(f"and i1 {valid}, {same}")
 
     def poll(self, left: Atom) -> str:
         """Go on unless the budget runs short; return the label for that case."""

@@ -5,6 +5,7 @@ into values, and written back at every way out. Operand fields are numbers here,
 template specialises it.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -17,7 +18,7 @@ from papvmm.isa.exit import Exit
 from papvmm.isa.ir import ExitIf, Immediate, Pure
 from papvmm.isa.operands import Operand, Register
 from papvmm.isa.state import CIA, FP_A, FP_B, FP_C, GPR, VSR, ZERO_GPR, Cell
-from papvmm.memory.guest_memory import CODE_LINE, PAGE
+from papvmm.memory.guest_memory import PAGE
 
 Slot: TypeAlias = tuple[Cell, int]
 
@@ -116,31 +117,6 @@ class Region(LlvmLowering):
 
     def filler(self, field: int) -> str:
         return self.value(f"load ptr, ptr {self.field(field)}")
-
-    def host_address(self, ea: Atom, size: int, *, is_store: bool) -> str:
-        """Go to RAM directly, which real mode allows; the interpreter sees to what is odd.
-
-        That is what may reach out of RAM, and stores to lines that code is on.
-        """
-        assert size <= layout.WIDEST
-        inner = self.value(f"load volatile i64, ptr {self.field(layout.RAM_INNER)}")
-        inside = self.value(f"icmp ult i64 {ea}, {inner}")
-        odd, go_on, leave = self.fork(inside, likely=True), self.label(), self.label()
-        self.line(f"br label %{go_on}\n{odd}:\nbr label %{leave}\n{go_on}:")
-        if is_store:
-            line = self.value(f"lshr i64 {ea}, {CODE_LINE.bit_length() - 1}")
-            mark = self.value(f"load i8, ptr {self.beside('%marks', line)}")
-            odd = self.fork(self.value(f"icmp eq i8 {mark}, 0"), likely=True)
-            go_on = self.label()
-            self.line(f"br label %{go_on}\n{odd}:\nbr label %{leave}")
-        else:
-            go_on = self.label()
-            self.line(f"br label %{go_on}")
-        self.line(f"{leave}:")
-        self.stop_before(INTERPRETED)
-        self.line(f"{go_on}:")
-        address = self.value(f"add i64 %ram_base, {ea}")
-        return self.value(f"inttoptr i64 {address} to ptr")
 
     def get(self, register: Register) -> Atom:
         slot = self._slot(register)
@@ -242,9 +218,9 @@ class Region(LlvmLowering):
         """Return the label to go to for a block, where perhaps its page is looked at first."""
         return f"B{target:x}" if target // PAGE == self._address // PAGE else self.label()
 
-    def unless_there(self, address: int) -> list[str]:  # noqa: ARG002 - real mode has no doubts
+    @abstractmethod
+    def unless_there(self, address: int) -> list[str]:
         """Go on if code is where it is expected; return the labels for the other case."""
-        return []
 
     def _join(self, labels: Sequence[str]) -> None:
         """Append what is at all of these labels."""
@@ -299,16 +275,13 @@ class Region(LlvmLowering):
         offset = self.value(f"lshr i64 {within}, {layout.RECORD_SHIFT}")
         self.enter_at(self.value(f"or i64 {page}, {offset}"), sorted(self._flow.entries))
 
+    @abstractmethod
     def load_constants(self) -> None:
         """Load what does not change while the region runs."""
-        self.line(f"%ram_base = load i64, ptr {self.field(layout.RAM_BASE)}")
-        self.line(f"%marks = load ptr, ptr {self.field(layout.MARKS)}")
 
+    @abstractmethod
     def enter_at(self, address: str, entries: Sequence[int]) -> None:
         """Go on at one of the entries."""
-        first, *others = entries
-        targets = " ".join(f"i64 {entry}, label %B{entry:x}" for entry in others)
-        self.line(f"switch i64 {address}, label %B{first:x} [{targets}]")
 
     def _epilogue(self) -> None:
         """Write registers back, once for all exits, and look the next address up or stop."""

@@ -85,11 +85,7 @@ class Slow(LlvmText):
         distance = self.value(f"mul i64 {self.value(f'sub i64 {tlb}, {first}')}, {layout.SECOND}")
         table = self.field(self.value(f"add i64 {distance}, {layout.SECOND_DATA}"))
         second = self.beside(table, self.value(f"shl i64 {index}, 5"))
-        stamp = self.value(f"load i64, ptr {self.beside(second, 24)}")
-        valid = self.value(f"icmp eq i64 {stamp}, {self.read(layout.STAMP)}")
-        found = self.value(f"load i64, ptr {self.beside(second, tag)}")
-        same = self.value(f"icmp eq i64 {found}, {page}")
-        missing = self.fork(self.value(f"and i1 {valid}, {same}"))
+        missing = self.fork(self.is_of(page, second, tag, stamp=24))
         for source, target in ((0, 0), (16, 16), (8, 24)):
             value = self.value(f"load i64, ptr {self.beside(second, source)}")
             self.line(f"store i64 {value}, ptr {self.beside(entry, target)}")

@@ -8,9 +8,7 @@ page tables.
 
 from collections.abc import Sequence
 
-from papvmm.engine.lowering import Atom
 from papvmm.engine.native import layout
-from papvmm.engine.native.lower import LlvmLowering
 from papvmm.engine.native.region import Region
 from papvmm.memory.guest_memory import PAGE
 
@@ -29,10 +27,7 @@ class TranslatedRegion(Region):
     def unless_there(self, address: int) -> list[str]:
         """Go on if the fetch TLB has the page that is expected."""
         ea, ra = self.ea(address) // PAGE * PAGE, address // PAGE * PAGE
-        mixed = self.value(f"xor i64 {ea // PAGE}, {self.value('shl i64 %key, 5')}")
-        index = self.value(f"and i64 {mixed}, {layout.TLB_ENTRIES - 1}")
-        offset = self.value(f"add i64 {self.value(f'shl i64 {index}, 4')}, {layout.FETCH_TLB}")
-        entry = self.field(offset)
+        entry = self.fetch_entry(self.mixed(ea // PAGE, "%key"))
         tag = self.value(f"load i64, ptr {entry}")
         wanted = self.value(f"or i64 {ea}, %key")
         missing = self.fork(self.value(f"icmp eq i64 {tag}, {wanted}"), likely=True)
@@ -42,11 +37,5 @@ class TranslatedRegion(Region):
         home = self.value(f"load i64, ptr {self.beside(records, layout.HOME)}")
         return [missing, self.fork(self.value(f"icmp eq i64 {home}, {ra}"), likely=True)]
 
-    def tlb_entry(self, ea: str) -> str:
-        shifted = self.value(f"lshr i64 {ea}, 7")
-        return self.beside(
-            "%tlb", self.value(f"and i64 {shifted}, {(layout.TLB_ENTRIES - 1) << 5}")
-        )
-
-    def host_address(self, ea: Atom, size: int, *, is_store: bool) -> str:
-        return LlvmLowering.host_address(self, ea, size, is_store=is_store)
+    def data_tlb(self) -> str:
+        return "%tlb"

@@ -7,7 +7,7 @@ from papvmm.engine.native import layout
 from papvmm.engine.native.flow import Explorer, Flow
 from papvmm.engine.native.lower import PRELUDE
 from papvmm.engine.native.machine_code import MachineCode
-from papvmm.engine.native.region import Region
+from papvmm.engine.native.real_region import RealRegion
 from papvmm.engine.native.region_job import (
     Translated,
     digest_of,
@@ -28,7 +28,7 @@ def translate(content: bytes, compile_text: Callable[[str], MachineCode]) -> byt
     flow = explorer.region(request.place)
     offset, text = 0, b""
     if flow.entries:
-        kind = TranslatedRegion if request.mode & layout.REAL_MODES else Region
+        kind = TranslatedRegion if request.mode & layout.REAL_MODES else RealRegion
         code = compile_text(PRELUDE + kind(flow, request.distance).text(FUNCTION))
         offset, text = code.offsets[FUNCTION], code.text
 

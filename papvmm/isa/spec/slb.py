@@ -34,14 +34,14 @@ def slbmte(state: ArchState, _storage: Storage, fields: Fields) -> None:
 @section.define_helper("slbmfev RT,RB", x_form(31, 851), privilege=SUPERVISOR)
 def slbmfev(state: ArchState, _storage: Storage, fields: Fields) -> None:
     """SLB Move From Entry VSID."""
-    index = (state.read(GPR, fields[RB]) & slb.INDEX) % slb.ENTRIES
+    index = slb.number(state.read(GPR, fields[RB]))
     state.write(GPR, state.read(SLB_VSID, index), fields[RT])
 
 
 @section.define_helper("slbmfee RT,RB", x_form(31, 915), privilege=SUPERVISOR)
 def slbmfee(state: ArchState, _storage: Storage, fields: Fields) -> None:
     """SLB Move From Entry ESID."""
-    index = (state.read(GPR, fields[RB]) & slb.INDEX) % slb.ENTRIES
+    index = slb.number(state.read(GPR, fields[RB]))
     state.write(GPR, state.read(SLB_ESID, index), fields[RT])
 
 

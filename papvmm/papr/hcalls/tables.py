@@ -35,8 +35,7 @@ def h_register_proc_tbl(context: HcallContext, args: HcallArgs) -> HcallResult:
 
     Arguments: flags, real address, page size encoding, log of the size in bytes minus 12.
     Process tables are for radix trees, and there is no hashed page table beside them; segment
-    tables are not built. Processors before POWER9
-    have neither.
+    tables are not built. Processors before POWER9 have neither.
     """
     if not context.caller.model.has_radix_trees:
         return HcallResult(HcallStatus.H_FUNCTION)
