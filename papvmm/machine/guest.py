@@ -26,6 +26,7 @@ from papvmm.engine.inputs import decrementer_due, end_slice, is_interrupted, set
 from papvmm.errors import HostCrash
 from papvmm.isa.state import CIA, MSR, NOW, TB_OFFSET
 from papvmm.machine.config import AreasOnReset, File, MachineConfig, OnReboot
+from papvmm.machine.dirty_pages import DirtyPages
 from papvmm.machine.outcome import (
     GuestReset,
     HostCrashed,
@@ -86,6 +87,7 @@ class Guest:
         self.config: Final = config
         self.door: Final = door
         self.memory: Final = door.memory
+        self.dirty_pages: Final = DirtyPages(door.memory)
         self.hash_table: Final = hash_table
         self.clock: Final = door.clock
         self.vcpus: Final = tuple(vcpus)

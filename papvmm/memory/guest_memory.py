@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Callable
-from mmap import MADV_DONTNEED, MAP_ANONYMOUS, MAP_PRIVATE, PAGESIZE, mmap
+from mmap import MADV_DONTNEED, MAP_ANONYMOUS, MAP_PRIVATE, PAGESIZE, PROT_READ, PROT_WRITE, mmap
 from struct import Struct
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -11,11 +11,21 @@ from papvmm.errors import BadUsage, PapvmmError
 _BE: Final = {1: Struct(">B"), 2: Struct(">H"), 4: Struct(">I"), 8: Struct(">Q")}
 _LE: Final = {1: Struct("<B"), 2: Struct("<H"), 4: Struct("<I"), 8: Struct("<Q")}
 
+MAP_FIXED: Final = 0x10
+"""Linux's flag of mmap, which Python's module of that name doesn't know."""
+
 PAGE: Final = 4096
 """Bytes of the smallest page there is."""
 
 CODE_LINE: Final = 128
 """Bytes of RAM for each element of ``GuestMemory.code``: the cache line of POWER."""
+
+
+_mmap: Final = ctypes.CDLL(None, use_errno=True).mmap
+_mmap.restype = ctypes.c_void_p
+_mmap.argtypes = (
+    ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int64,
+)  # fmt: skip
 
 
 class OutOfRange(PapvmmError):
@@ -53,7 +63,10 @@ class GuestMemory:
     whoever writes a marked line calls ``wrote``, which drops what was derived from it.
     """
 
-    __slots__ = ("_mapping", "_on_code_write", "_on_write", "code", "host_address", "ram", "size")
+    __slots__ = (
+        "_is_over_file", "_mapping", "_on_code_write", "_on_write", "code", "host_address", "ram",
+        "size",
+    )  # fmt: skip
 
     def __init__(self, size: int) -> None:
         self._mapping: Final = _mapped(size)
@@ -61,6 +74,7 @@ class GuestMemory:
         self.ram: Final = memoryview(self._mapping)
         self.host_address: Final = ctypes.addressof(ctypes.c_char.from_buffer(self._mapping))
         self.code: Final = _mapped(-(-size // CODE_LINE))
+        self._is_over_file = False
         self._on_code_write: Final[list[Callable[[int, int], None]]] = []
         self._on_write: Final[list[Callable[[int, int], None]]] = []
 
@@ -79,13 +93,36 @@ class GuestMemory:
         """Put zeroes into RAM; whole pages go back to the host, which costs next to nothing."""
         self._check(gpa, length)
         first, end = -(-gpa // PAGESIZE) * PAGESIZE, (gpa + length) // PAGESIZE * PAGESIZE
-        if first < end:
+        if self._is_over_file:
+            for place in range(gpa, gpa + length, PAGESIZE):
+                self._zero(place, min(PAGESIZE, gpa + length - place))
+        elif first < end:
             self._mapping.madvise(MADV_DONTNEED, first, end - first)
             self.ram[gpa:first] = bytes(first - gpa)
             self.ram[end : gpa + length] = bytes(gpa + length - end)
         else:
             self.ram[gpa : gpa + length] = bytes(length)
         self.wrote(gpa, length)
+
+    def _zero(self, gpa: int, length: int) -> None:
+        """Put zeroes where there are none, so that no page is copied for nothing."""
+        if self.ram[gpa : gpa + length].tobytes().strip(b"\0"):
+            self.ram[gpa : gpa + length] = bytes(length)
+
+    def map_over(self, file: int) -> None:
+        """Map RAM privately over a file that holds what RAM holds, where it is now.
+
+        ``file`` is a descriptor. Pages that are stored into are copied from then on.
+        """
+        access, how = PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED
+        mapped = _mmap(self.host_address, self.size, access, how, file, 0)
+        if mapped != self.host_address:
+            raise OSError(ctypes.get_errno(), "mmap of guest RAM over a file")
+        self._is_over_file = True
+
+    def drop_copies(self, gpa: int, length: int) -> None:
+        """Let go of the copies of whole pages, so that RAM is there what the file under it is."""
+        self._mapping.madvise(MADV_DONTNEED, gpa, length)
 
     def number(self, gpa: int, width: int) -> Place[int]:
         """Return the place of a big-endian unsigned integer of 1, 2, 4 or 8 bytes."""
