@@ -81,11 +81,7 @@ def test_a_page_that_is_what_it_was_has_not_changed():
 
 @pytest.mark.parametrize("accel", [name for name in ACCELERATORS if name != "lockstep"])
 def test_stores_of_guest_code_and_of_the_hypervisor_are_changes(accel):
-    guest = boot(
-        MachineConfig(
-            memory_size=1 << 20, accel=accel, kernel=image("hibernate.elf"), append="rounds=0"
-        )
-    )
+    guest = hibernating(accel)
     changes = guest.dirty_pages.subscribe(before=True)
 
     for _ in range(5):
@@ -98,9 +94,7 @@ def test_stores_of_guest_code_and_of_the_hypervisor_are_changes(accel):
 def test_the_guest_does_the_same_whether_anybody_asks():
     ends = []
     for asked in (False, True):
-        guest = boot(
-            MachineConfig(memory_size=16 << 20, kernel=image("hibernate.elf"), append="rounds=0")
-        )
+        guest = hibernating("native")
         changes = guest.dirty_pages.subscribe() if asked else None
         for _ in range(10):
             guest.run(200_000)
