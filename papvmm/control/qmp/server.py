@@ -26,7 +26,7 @@ from papvmm.control.qmp.protocol import (
     greeting,
     success,
 )
-from papvmm.control.qmp.socket_file import SocketFile
+from papvmm.control.socket_file import SocketFile
 from papvmm.control.strict_json import Object
 from papvmm.errors import PapvmmError
 

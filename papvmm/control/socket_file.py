@@ -16,10 +16,14 @@ WAITING: Final = 16
 
 
 class SocketFile:
-    """A listening socket's file: made by ``listen``, gone after ``remove``."""
+    """A listening socket's file: made by ``listen``, gone after ``remove``.
 
-    def __init__(self, path: str) -> None:
+    ``purpose`` is what errors call it.
+    """
+
+    def __init__(self, path: str, purpose: str = "control socket") -> None:
         self._path: Final = path
+        self._name: Final = f"{purpose} {path}"
         self._inode: int | None = None
 
     def listen(self) -> socket.socket:
@@ -39,7 +43,7 @@ class SocketFile:
             listening.listen(WAITING)
         except OSError as error:
             listening.close()
-            raise BadInput(f"control socket {self._path}: {error.strerror or error}") from None
+            raise BadInput(f"{self._name}: {error.strerror or error}") from None
         except BadInput:
             listening.close()
             raise
@@ -64,10 +68,10 @@ class SocketFile:
     def _clear_away(self) -> None:
         """Delete the socket that is in the way, if nobody listens on it."""
         if not stat.S_ISSOCK(os.lstat(self._path).st_mode):
-            raise BadInput(f"control socket {self._path}: the file is there and is no socket")
+            raise BadInput(f"{self._name}: the file is there and is no socket")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(0)
             outcome = probe.connect_ex(self._path)
         if outcome != errno.ECONNREFUSED:
-            raise BadInput(f"control socket {self._path}: another process listens on it")
+            raise BadInput(f"{self._name}: another process listens on it")
         os.unlink(self._path)
