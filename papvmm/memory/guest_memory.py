@@ -109,14 +109,17 @@ class GuestMemory:
         if self.ram[gpa : gpa + length].tobytes().strip(b"\0"):
             self.ram[gpa : gpa + length] = bytes(length)
 
-    def map_over(self, file: int) -> None:
-        """Map RAM privately over a file that holds what RAM holds, where it is now.
+    def map_over(self, file: int, gpa: int, length: int) -> None:
+        """Map whole pages privately over a file that holds there what RAM holds.
 
         ``file`` is a descriptor. Pages that are stored into are copied from then on.
         """
-        access, how = PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED
-        mapped = _mmap(self.host_address, self.size, access, how, file, 0)
-        if mapped != self.host_address:
+        access, how, place = (
+            PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_FIXED,
+            self.host_address + gpa,
+        )
+        if _mmap(place, length, access, how, file, gpa) != place:
             raise OSError(ctypes.get_errno(), "mmap of guest RAM over a file")
         self._is_over_file = True
 

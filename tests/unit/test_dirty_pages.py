@@ -8,7 +8,7 @@ import pytest
 from papvmm.engine.accel import ACCELERATORS
 from papvmm.machine.builder import boot
 from papvmm.machine.config import MachineConfig
-from papvmm.machine.dirty_pages import DirtyPages
+from papvmm.machine.dirty_pages import WINDOW, DirtyPages
 from papvmm.machine.guest import Guest
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.observe.demonstrations import image
@@ -103,3 +103,31 @@ def test_the_guest_does_the_same_whether_anybody_asks():
         ends.append((guest.clock.icount, guest.memory.read(0, guest.memory.size)))
 
     assert ends[0] == ends[1]
+
+
+def test_window_by_window_everything_is_found_first_and_then_what_changes():
+    """Copying what is taken, and no more, gives what RAM holds, whatever happens meanwhile."""
+    memory, chance = GuestMemory(3 * WINDOW + PAGESIZE), random.Random(11)
+    windows = range(0, memory.size, WINDOW)
+    for _ in range(40):
+        memory.write(chance.randrange(memory.size - 100), chance.randbytes(100))
+    dirty_pages = DirtyPages(memory)
+    changes, copy = dirty_pages.subscribe(everything=True), bytearray(memory.size)
+    sizes = []
+
+    for round_number in range(5):
+        sizes.append(0)
+        for window in windows:
+            if round_number < 4:
+                memory.write(chance.randrange(memory.size - 100), chance.randbytes(100))
+            if round_number == 1 and window == 0:
+                assert dirty_pages.subscribe().take() == {}
+            pages = changes.take_window(window)
+            assert all(window <= gpa < window + WINDOW for gpa in pages)
+            for gpa in pages:
+                copy[gpa : gpa + PAGESIZE] = memory.read(gpa, PAGESIZE)
+            sizes[-1] += len(pages)
+
+    assert copy == memory.read(0, memory.size)
+    assert 40 <= sizes[0] < 90
+    assert changes.take() == {}
