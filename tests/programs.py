@@ -104,6 +104,7 @@ class GuardedMemory(GuestMemory):
         self.ram = memoryview(outer)[PAGE : PAGE + size]
         self.host_address = base + PAGE
         self.code = bytearray(size // CODE_LINE)
+        self._is_over_file = False
         self._on_code_write = []
         self._on_write = []
 

@@ -1,5 +1,7 @@
 """Hot code of the native engine: when it is compiled, and when it is dropped."""
 
+import pytest
+
 from papvmm.engine.code_marks import CODE_REGION
 from papvmm.engine.exits import Breakpoint, BudgetSpent
 from papvmm.engine.native.code import USUAL_PACE
@@ -8,6 +10,7 @@ from papvmm.engine.native.region_job import Translated, unpack
 from papvmm.engine.native.regions import REST
 from papvmm.engine.native.workshop import INTERPRETER, Finished, Workshop
 from papvmm.isa.encode import assemble
+from papvmm.isa.msr import MSR_VEC
 from papvmm.isa.state import MSR, SRR1
 from papvmm.machine.code_store import DiskStore, cache_directory
 from papvmm.machine.engine_version import engine_version
@@ -231,6 +234,20 @@ def test_a_branch_that_is_known_in_its_region_goes_where_it_goes():
 
     assert has_region(hot)
     assert hot.seen() == reference.seen()
+
+
+@pytest.mark.parametrize("name", ["vcmpequb", "vcmpequd", "vcmpgtuh", "vcmpgtsw"])
+def test_an_element_compared_with_itself(name):
+    """LLVM knows the answer beforehand, and must not stumble over it."""
+    text = f"addi 3,3,1; {name}. 1,2,2; b -8"
+    programs = [Program(text, hot=heat, msr=MSR_VEC) for heat in (REGIONS, NEVER)]
+
+    for program in programs:
+        program.run(5000)
+
+    assert has_region(programs[0])
+    assert programs[0].seen() == programs[1].seen()
+    assert (programs[0].state.cr >> 4 & 0xF) == (8 if "eq" in name else 2)
 
 
 def test_a_line_is_compiled_again_after_a_rest():

@@ -94,7 +94,9 @@ def record_compared(
     def describe_recording(cpu: Trace) -> None:
         result = compare(cpu)
         cpu[VRT] = result
-        everywhere, nowhere = result.eq(-1), result.eq(0)
+        # Not result.eq(-1): LLVM 22 crashes on that where both operands are the same register.
+        halves = result.trunc(64) & (result >> 64).trunc(64)
+        everywhere, nowhere = halves.eq(-1), result.eq(0)
         for element, bit in enumerate((everywhere, cpu.const(0, 1), nowhere, cpu.const(0, 1))):
             cpu[Register(CR, None, CR6 + element)] = bit
 
