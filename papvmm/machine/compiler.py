@@ -73,20 +73,31 @@ class Process:
 
 
 class Worker:
-    """A process that does jobs one after another; its niceness is on top of our own."""
+    """A process that does jobs one after another; its niceness is on top of our own.
+
+    LLVM may crash at a job. If the process got as far as to a job after others, that one has
+    failed, and another process does the rest.
+    """
 
     def __init__(self, niceness: int = 0) -> None:
-        import weakref  # noqa: PLC0415 - most starts find everything compiled
-
         self.pending: Final[deque[Job]] = deque()
         self.why_lost = ""
         """Why it does nothing more, if that is so."""
         self._unsent: Final = bytearray()
         """What the pipe has no room for: its reader may be waiting for us to read."""
         self._received: Final = bytearray()
+        self._niceness: Final = niceness
+        self._has_finished = False
         self._process: Process | None = None
+        self._start()
+
+    def _start(self) -> None:
+        import weakref  # noqa: PLC0415 - most starts find everything compiled
+
+        self._has_finished = False
+        command = [sys.executable, "-m", MODULE, str(self._niceness), engine_version()]
         try:
-            self._process = Process([sys.executable, "-m", MODULE, str(niceness), engine_version()])
+            self._process = Process(command)
         except OSError as error:
             self.why_lost = str(error)
             return
@@ -95,9 +106,14 @@ class Worker:
     def submit(self, job: Job) -> None:
         """Take a job on."""
         self.pending.append(job)
+        if self._process is None and not self.why_lost:
+            self._start()
+        self._queue(job)
+        self._send()
+
+    def _queue(self, job: Job) -> None:
         parts = (job.kind.encode(), job.name.encode(), job.request)
         self._unsent.extend(REQUEST.pack(*map(len, parts)) + b"".join(parts))
-        self._send()
 
     def finished(self) -> Iterator[Finished]:
         """Yield the jobs finished since the last time; all of them if no more will be."""
@@ -106,10 +122,26 @@ class Worker:
             has_ended = self._receive()
             yield from self._replies()
             if has_ended and self.pending:
-                self.why_lost = self.why_lost or "its process ended"
+                yield from self._after_crash()
         if self.why_lost:
             yield from [Finished(job, None) for job in self.pending]
             self.pending.clear()
+
+    def _after_crash(self) -> Iterator[Finished]:
+        """Go on without the job the process ended at; not if it could not do any."""
+        if self.why_lost or not self._has_finished:
+            self.why_lost = self.why_lost or "its process ended"
+            return
+        yield Finished(self.pending.popleft(), None)
+        self._unsent.clear()
+        self._received.clear()
+        if self.pending:
+            self._start()
+        else:
+            self._process = None
+        for job in self.pending:
+            self._queue(job)
+        self._send()
 
     def dismiss(self) -> None:
         """Let the process end when it has done its jobs, which must have been short to tell."""
@@ -124,7 +156,7 @@ class Worker:
         try:
             while self._unsent:
                 del self._unsent[: os.write(process.input, self._unsent)]
-        except BlockingIOError:
+        except (BlockingIOError, BrokenPipeError):  # of the latter, reading tells
             return
         except OSError as error:
             self.why_lost = str(error)
@@ -153,6 +185,7 @@ class Worker:
             result = None if reason else bytes(received[end - content : end])
             del received[:end]
             self.why_lost = self.why_lost or reason
+            self._has_finished = True
             yield Finished(self.pending.popleft(), result)
 
 

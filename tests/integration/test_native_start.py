@@ -1,6 +1,7 @@
 """Starting the native engine: with a cache, without one, and where there is no LLVM."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from shutil import copytree, ignore_patterns
 
 from papvmm.engine.native.workshop import INTERPRETER, Job
 from papvmm.machine.code_store import cache_directory
-from papvmm.machine.compiler import CompilerProcess, start_early
+from papvmm.machine.compiler import CompilerProcess, Worker, start_early
 from tests.guests.images import image
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,40 @@ def test_a_job_that_fails_is_told_and_nothing_else_is_expected():
     assert [(done.job, done.content) for done in compiler.finished()] == [(j, None) for j in jobs]
     assert len(told) == 1
     assert "there is no job 'nonsense'" in told[0]
+
+
+def finished(worker):
+    """Wait for all that a worker has to do."""
+    done, until = [], time.monotonic() + 60
+    while worker.pending:
+        assert time.monotonic() < until
+        done += worker.finished()
+    return done
+
+
+def test_a_crash_at_one_job_costs_that_one():
+    worker = Worker()
+    worker.submit(INTERPRETER)
+    (first,) = finished(worker)
+    os.kill(worker._process.pid, signal.SIGSTOP)
+    for job in (Job("crash", "", b""), INTERPRETER):
+        worker.submit(job)
+    os.kill(worker._process.pid, signal.SIGKILL)
+
+    crashed, second = finished(worker)
+
+    assert (crashed.job.kind, crashed.content) == ("crash", None)
+    assert second.content == first.content != b""
+    assert not worker.why_lost
+
+
+def test_a_compiler_that_ends_before_it_has_done_anything_is_given_up():
+    worker = Worker()
+    worker.submit(INTERPRETER)
+    os.kill(worker._process.pid, signal.SIGKILL)
+
+    assert [done.content for done in finished(worker)] == [None]
+    assert worker.why_lost == "its process ended"
 
 
 def test_a_compiler_does_what_it_is_asked():
