@@ -4,8 +4,8 @@ from contextlib import asynccontextmanager
 
 from qemu.qmp import QMPClient
 
+from papvmm.control.control import Control
 from papvmm.control.qmp.address import QmpAddress
-from papvmm.control.qmp.control import Control
 from papvmm.control.qmp.server import QmpServer
 from papvmm.machine.machine import Machine
 

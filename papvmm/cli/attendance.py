@@ -45,7 +45,7 @@ async def _attend(session: Session) -> Outcome:
 
 async def _listen(session: Session, machine: Machine, stack: AsyncExitStack) -> None:
     """Open the control socket, and wait there for a client if that was asked for."""
-    from papvmm.control.qmp.control import Control  # noqa: PLC0415 - who asks, waits
+    from papvmm.control.control import Control  # noqa: PLC0415 - who asks, waits
     from papvmm.control.qmp.server import QmpServer  # noqa: PLC0415
 
     qmp = session.args.qmp

@@ -3,8 +3,8 @@
 import json
 import random
 
+from papvmm.control.control import Control
 from papvmm.control.qmp.commands import COMMANDS
-from papvmm.control.qmp.control import Control
 from papvmm.control.qmp.message import encode
 from papvmm.control.qmp.protocol import Answer, Session, failure, success
 from papvmm.errors import PapvmmError

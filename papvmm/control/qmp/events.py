@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias, assert_never
 
-from papvmm.control.qmp.commands import QUIT
+from papvmm.control.steering import QUIT
 from papvmm.control.strict_json import Object
 from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import (

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
 
-from papvmm import __version__
 from papvmm.control.qmp.message import encode, objects
 from papvmm.control.qmp.schema import Act, BadArgument, Command
 from papvmm.control.strict_json import Json, NotJson, Object
+from papvmm.control.version import PACKAGE, QEMU
 
 LONGEST: Final = 1 << 16
 """Bytes of the longest line a client may send."""
@@ -24,10 +24,9 @@ NEGOTIATE: Final = "qmp_capabilities"
 MEMBERS: Final = ("execute", "exec-oob", "arguments", "id")
 
 VERSION: Final[Object] = {
-    "qemu": {"major": 9, "minor": 2, "micro": 0},
-    "package": f"papvmm-{__version__}",
+    "qemu": {"major": QEMU[0], "minor": QEMU[1], "micro": QEMU[2]},
+    "package": PACKAGE,
 }
-"""Clients choose what they do by the version of QEMU; which program this is, says the package."""
 
 
 class ErrorClass(Enum):

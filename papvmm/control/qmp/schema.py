@@ -10,7 +10,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, get_args, get_type_hints
 
 from papvmm.bits import M64
-from papvmm.control.qmp.control import Control
+from papvmm.control.control import Control
 from papvmm.control.strict_json import Json, Object
 from papvmm.errors import PapvmmError
 
@@ -21,6 +21,11 @@ A = TypeVar("A", bound="DataclassInstance")
 
 Act: TypeAlias = Callable[[Control], Awaitable[Json]]
 """A command with its arguments, to be carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The arguments of a command that takes none."""
 
 
 class BadArgument(PapvmmError):

@@ -11,9 +11,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self, assert_never
 
+from papvmm.control.control import Control
 from papvmm.control.qmp.address import QmpAddress
 from papvmm.control.qmp.commands import COMMANDS
-from papvmm.control.qmp.control import Control
 from papvmm.control.qmp.events import watch
 from papvmm.control.qmp.message import encode
 from papvmm.control.qmp.protocol import (

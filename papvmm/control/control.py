@@ -1,4 +1,4 @@
-"""What QMP commands act on."""
+"""What the commands of a monitor act on: QMP's, HMP's and the debugger's."""
 
 from dataclasses import dataclass
 

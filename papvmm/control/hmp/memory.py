@@ -1,0 +1,70 @@
+"""The monitor's commands that look at guest memory."""
+
+from typing import Final
+
+from papvmm.control.effective import NotMapped, read_effective
+from papvmm.control.hmp.command import Call, HmpCommand, Refusal
+from papvmm.control.hmp.expression import evaluate
+from papvmm.control.hmp.listing import Order, Read, listing, read_format
+from papvmm.isa.msr import MSR_LE
+from papvmm.isa.state import MSR
+from papvmm.vcpu.vcpu import Vcpu
+
+RAM: Final = "papvmm.ram"
+"""What the monitor calls the one region of guest RAM."""
+
+
+async def show_effective(call: Call) -> str:
+    """Show memory as the vcpu sees it."""
+
+    def read(ea: int, length: int) -> bytes | None:
+        try:
+            return read_effective(call.control, call.vcpu, ea, length)
+        except NotMapped:
+            return None
+
+    return _show(call, read)
+
+
+async def show_physical(call: Call) -> str:
+    """Show guest RAM."""
+    memory = call.control.machine.guest.memory
+
+    def read(gpa: int, length: int) -> bytes | None:
+        return memory.read(gpa, length) if memory.holds(gpa, length) else None
+
+    return _show(call, read)
+
+
+def _show(call: Call, read: Read) -> str:
+    words = call.words
+    form = read_format(words[0] if words and words[0].startswith("/") else "/")
+    address = " ".join(words[1:] if words and words[0].startswith("/") else words)
+    return listing(form, evaluate(address, call.vcpu), read, _order(call.vcpu))
+
+
+def _order(vcpu: Vcpu) -> Order:
+    return "little" if vcpu.state.read(MSR) & MSR_LE else "big"
+
+
+async def gpa2hva(call: Call) -> str:
+    """Tell where in this process's memory a byte of guest RAM is."""
+    memory = call.control.machine.guest.memory
+    gpa = evaluate(call.rest, call.vcpu)
+    if not memory.holds(gpa, 1):
+        raise Refusal(f"No memory is mapped at address {gpa:#x}")
+    return f"Host virtual address for {gpa:#x} ({RAM}) is {memory.host_address + gpa:#x}\n"
+
+
+MEMORY: Final = (
+    HmpCommand(
+        ("x",), "/fmt addr", "virtual memory dump starting at 'addr'", show_effective
+    ),
+    HmpCommand(
+        ("xp",), "/fmt addr", "physical memory dump starting at 'addr'", show_physical
+    ),
+    HmpCommand(
+        ("gpa2hva",), "addr",
+        "the host virtual address of a guest physical address", gpa2hva,
+    ),
+)  # fmt: skip

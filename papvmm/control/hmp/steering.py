@@ -1,0 +1,27 @@
+"""The monitor's commands that steer the machine."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from papvmm.control import steering
+from papvmm.control.control import Control
+from papvmm.control.hmp.command import Act, Call, HmpCommand
+
+
+def _silent(steer: Callable[[Control], Awaitable[None]]) -> Act:
+    """Return what does it, and has nothing to say."""
+
+    async def act(call: Call) -> str:
+        call.exactly(0)
+        await steer(call.control)
+        return ""
+
+    return act
+
+
+STEERING: Final = (
+    HmpCommand(("stop", "s"), "", "stop emulation", _silent(steering.stop)),
+    HmpCommand(("cont", "c"), "", "resume emulation", _silent(steering.cont)),
+    HmpCommand(("system_reset",), "", "reset the system", _silent(steering.system_reset)),
+    HmpCommand(("quit", "q"), "", "quit the emulator", _silent(steering.quit_machine)),
+)

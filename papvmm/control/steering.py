@@ -1,0 +1,31 @@
+"""What monitors do to a machine, whoever's words they speak."""
+
+import asyncio
+from typing import Final
+
+from papvmm.control.control import Control
+from papvmm.machine.runstate import RunState
+
+QUIT: Final = "host-qmp-quit"
+SYSTEM_RESET: Final = "host-qmp-system-reset"
+
+
+async def stop(control: Control) -> None:
+    """Pause a machine that runs."""
+    await control.machine.pause()
+
+
+async def cont(control: Control) -> None:
+    """Let a machine run that doesn't."""
+    if control.machine.run_state is not RunState.RUNNING:
+        control.machine.resume()
+
+
+async def system_reset(control: Control) -> None:
+    """Reset the guest."""
+    await control.machine.reset(SYSTEM_RESET)
+
+
+async def quit_machine(control: Control) -> None:
+    """Shut down, once the answer is out."""
+    asyncio.get_running_loop().call_soon(control.machine.quit, QUIT)
