@@ -1,7 +1,8 @@
 """What the commands of a monitor act on: QMP's, HMP's and the debugger's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from papvmm.control.received_files import ReceivedFiles
 from papvmm.errors import PapvmmError
 from papvmm.machine.machine import Machine
 from papvmm.vcpu.vcpu import Vcpu
@@ -13,10 +14,11 @@ class NoSuchVcpu(PapvmmError):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A machine, and the name its user gave it; empty if none."""
+    """A machine, the name its user gave it (empty if none), and files from whoever commands."""
 
     machine: Machine
     name: str = ""
+    files: ReceivedFiles = field(default_factory=ReceivedFiles)
 
     def vcpu(self, vcpu_id: int) -> Vcpu:
         """Return the vcpu with this id; NoSuchVcpu if there is none."""

@@ -178,7 +178,7 @@ async def test_memory_and_registers_are_printed_as_qemu_prints_them(path, tmp_pa
     async with client(theirs) as qmp:
         expected = [await told(qmp, f"xp {what}") for what in SHOWN]
         registers = await told(qmp, "info registers")
-        await qmp.execute("quit")
+    qemu.terminate()
     await qemu.communicate()
     guest = busy()
     guest.memory.write(0, bytes(rom))

@@ -172,6 +172,24 @@ async def test_no_event_comes_before_the_negotiation_is_done(path):
         assert (await peer.hear())["event"] == "RESUME"
 
 
+async def test_a_client_that_never_ends_its_line_keeps_nobody_waiting(path):
+    async with served(busy(), path) as machine, peer_at(path) as endless, peer_at(path) as peer:
+        machine.resume()
+        writing = asyncio.create_task(pour(endless, b" " * 65536))
+        for _ in range(20):
+            peer.say(QUESTION)
+
+            assert (await peer.hear_return_of("?"))["running"]
+        writing.cancel()
+        await asyncio.wait([writing])
+
+
+async def pour(peer, data):
+    while True:
+        peer.say(data)
+        await peer.writer.drain()
+
+
 async def test_a_client_that_leaves_at_any_moment_harms_nobody(path):
     async with served(busy(), path) as machine:
         machine.resume()

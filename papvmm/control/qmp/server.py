@@ -6,14 +6,17 @@ its next ones aren't read before; a client that doesn't read its answers is disc
 """
 
 import asyncio
+import socket
 import time
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self, assert_never
 
 from papvmm.control.control import Control
 from papvmm.control.qmp.address import QmpAddress
 from papvmm.control.qmp.commands import COMMANDS
+from papvmm.control.qmp.connection import Connection
 from papvmm.control.qmp.events import watch
 from papvmm.control.qmp.message import encode
 from papvmm.control.qmp.protocol import (
@@ -26,6 +29,7 @@ from papvmm.control.qmp.protocol import (
     greeting,
     success,
 )
+from papvmm.control.received_files import ReceivedFiles
 from papvmm.control.socket_file import SocketFile
 from papvmm.control.strict_json import Object
 from papvmm.errors import PapvmmError
@@ -33,7 +37,6 @@ from papvmm.errors import PapvmmError
 BACKLOG: Final = 1 << 20
 QUEUED: Final = 8
 """Commands of one client that wait for their turn, as QEMU has it."""
-CHUNK: Final = 1 << 16
 FLUSH: Final = 1.0
 """Seconds that clients have to read what is left for them when the server ends."""
 
@@ -49,10 +52,10 @@ class QmpServer:
         self._somebody: Final = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        listening = self._socket.listen()
-        self._control.machine.doorbell.watch(listening)
+        self._listening = self._socket.listen()
+        self._control.machine.doorbell.watch(self._listening)
         await self._tasks.__aenter__()
-        self._server = await asyncio.start_unix_server(self._accept, sock=listening)
+        asyncio.get_running_loop().add_reader(self._listening, self._accept)
         self._unwatch = watch(self._control.machine, self._broadcast)
         return self
 
@@ -63,7 +66,8 @@ class QmpServer:
         traceback: TracebackType | None,
     ) -> None:
         self._unwatch()
-        self._server.close()
+        asyncio.get_running_loop().remove_reader(self._listening)
+        self._listening.close()
         self._socket.remove()
         clients = dict(self._clients)
         with suppress(TimeoutError):
@@ -89,10 +93,14 @@ class QmpServer:
             for wait in waits:
                 wait.cancel()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self) -> None:
+        try:
+            connected, _ = self._listening.accept()
+        except OSError:
+            return  # whoever it was has left again
         self._somebody.set()
-        self._control.machine.doorbell.watch(writer.get_extra_info("socket"))
-        client = Client(self._control, reader, writer)
+        self._control.machine.doorbell.watch(connected)
+        client = Client(self._control, connected)
         task = self._tasks.create_task(client.converse(), name="qmp client")
         self._clients[client] = task
         task.add_done_callback(lambda _: self._clients.pop(client))
@@ -104,14 +112,12 @@ class QmpServer:
 
 
 class Client:
-    """One client: its commands in, their answers and the events out."""
+    """One client: its commands and files in, their answers and the events out."""
 
-    def __init__(
-        self, control: Control, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._control: Final = control
-        self._reader: Final = reader
-        self._writer: Final = writer
+    def __init__(self, control: Control, connected: socket.socket) -> None:
+        self._files: Final = ReceivedFiles()
+        self._control: Final = replace(control, files=self._files)
+        self._connection: Final = Connection(connected)
         self._session: Final = Session(COMMANDS)
         self._queue: Final[asyncio.Queue[Item | None]] = asyncio.Queue(QUEUED)
         self._listens = False
@@ -124,8 +130,10 @@ class Client:
                 tasks.create_task(self._read(), name="qmp reader")
                 while (item := await self._queue.get()) is not None:
                     await self._answer(item)
+            await self._connection.close()
         finally:
-            self._writer.close()
+            self._connection.abort()
+            self._files.close()
 
     def tell(self, message: bytes) -> None:
         """Send an event, if the client has got as far as that."""
@@ -134,23 +142,21 @@ class Client:
 
     async def close(self) -> None:
         """Let the client have what is on its way, and hang up."""
-        self._writer.close()
-        with suppress(OSError):
-            await self._writer.wait_closed()
+        await self._connection.close()
 
     def abort(self) -> None:
         """Hang up."""
-        self._writer.transport.abort()
+        self._connection.abort()
 
     async def _read(self) -> None:
         """Queue what the client sends, and do at once what is to be done out of band."""
-        with suppress(ConnectionError):
-            while data := await self._reader.read(CHUNK):
-                for item in self._session.feed(data):
-                    if isinstance(item, Request) and item.out_of_band:
-                        await self._answer(item)
-                    else:
-                        await self._queue.put(item)
+        while (received := await self._connection.receive()).data:
+            self._files.receive(received.descriptors)
+            for item in self._session.feed(received.data):
+                if isinstance(item, Request) and item.out_of_band:
+                    await self._answer(item)
+                else:
+                    await self._queue.put(item)
         for item in self._session.end():
             await self._queue.put(item)
         await self._queue.put(None)
@@ -170,11 +176,10 @@ class Client:
         self._listens = self._listens or answer.begins
 
     def _send(self, message: bytes) -> None:
-        transport = self._writer.transport
-        if transport.get_write_buffer_size() > BACKLOG:
-            transport.abort()
-        elif not transport.is_closing():
-            self._writer.write(message)
+        if self._connection.backlog > BACKLOG:
+            self._connection.abort()
+        else:
+            self._connection.send(message)
 
 
 def _first(error: BaseException) -> BaseException:
