@@ -9,6 +9,7 @@ from papvmm.devices.xics import Xics
 from papvmm.engine.exits import BudgetSpent, ExitReason
 from papvmm.engine.inputs import set_external
 from papvmm.engine.stops import Stop
+from papvmm.engine.watch import Watch
 from papvmm.isa.processors import cpu_model
 from papvmm.isa.state import ArchState
 from papvmm.memory.door import HypervisorDoor
@@ -26,6 +27,7 @@ class IdleEngine:
     def __init__(self) -> None:
         self.state = ArchState()
         self.breakpoints: set[int] = set()
+        self.watchpoints: set[Watch] = set()
 
     def run(self, budget: int) -> ExitReason:
         return BudgetSpent()
@@ -37,6 +39,7 @@ class EverythingIsOdd:
     def __init__(self, state):
         self.state = state
         self.breakpoints = set()
+        self.watchpoints = set()
 
     def run(self, budget):
         return Stop.ODD

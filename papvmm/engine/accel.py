@@ -29,7 +29,7 @@ def python_engines(
     """Return engines that run guest code in Python."""
     python, tables = OnDemand(memory, isa), Tables(memory, hash_table)
     mmus = [Mmu(ArchState(), tables) for _ in range(count)]
-    return [Processor(python.executor(m.state, set(), m), memory, m, isa) for m in mmus]
+    return [Processor(python.executor(m.state, set(), set(), m), memory, m, isa) for m in mmus]
 
 
 def native_engines(

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from papvmm.engine.exits import ExitReason
+from papvmm.engine.watch import Watch
 from papvmm.isa.state import ArchState
 
 
@@ -29,11 +30,24 @@ class Engine(Protocol):
         """Effective addresses to stop at, before their instruction; may change between runs."""
         ...
 
+    @property
+    def watchpoints(self) -> set[Watch]:
+        """Accesses to data to stop for, before their instruction; may change between runs."""
+        ...
+
+    def locate(self, ea: int) -> int | None:
+        """Return the real address of the byte of data at ``ea``, in the context of MSR[DR].
+
+        None if there is none in RAM. Nobody's permissions count, and no access is recorded.
+        """
+        ...
+
     def run(self, budget: int) -> ExitReason:
         """Complete exactly ``budget`` instructions, unless something stops the vcpu first.
 
         A breakpoint at the very first instruction does not stop a run that starts there, unless
-        the run before ended with a hypercall.
+        the run before came there and ended with a hypercall or a kick. A watchpoint does not
+        stop a run for the very instruction that the run before stopped for.
         Interrupts are taken before an instruction of the run, never after its last.
         """
         ...

@@ -3,13 +3,14 @@
 from typing import Protocol
 
 from papvmm.engine.stops import StopReason
+from papvmm.engine.watch import Watch
 from papvmm.isa.state import ArchState
 
 
 class Executor(Protocol):
     """Runs guest code on the state of one vcpu, knowing nothing of interrupts.
 
-    ``breakpoints`` may change between two runs.
+    ``breakpoints`` and ``watchpoints`` may change between two runs.
     """
 
     @property
@@ -20,6 +21,11 @@ class Executor(Protocol):
     @property
     def breakpoints(self) -> set[int]:
         """Effective addresses to stop at, before their instruction."""
+        ...
+
+    @property
+    def watchpoints(self) -> set[Watch]:
+        """An instruction that accesses any of these as they say is an odd one."""
         ...
 
     def run(self, budget: int) -> StopReason:

@@ -2,6 +2,7 @@
 
 from typing import Final, TypeAlias
 
+from papvmm.engine.watch import Watch
 from papvmm.values import Value
 
 
@@ -26,6 +27,23 @@ class Breakpoint(Value):
     cia: int
 
 
+class Watchpoint(Value):
+    """The instruction at CIA, which has not been executed, is about to access watched bytes.
+
+    It would access ``length`` bytes at ``ea``, which are allowed and in RAM. An instruction
+    that accesses several times in this way has done nothing either.
+
+    gdb expects exactly this of a Power processor: told of a watchpoint, it executes one more
+    instruction before it compares or shows the value.
+    """
+
+    cia: int
+    ea: int
+    length: int
+    is_store: bool
+    watch: Watch
+
+
 class NotBuilt(Value):
     """A valid instruction or mode that papvmm does not execute yet."""
 
@@ -43,5 +61,8 @@ class Crash(Value):
 
 PAPR_HCALL: Final = PaprHcall()
 BUDGET_SPENT: Final = BudgetSpent()
+KICKED: Final = Kicked()
 
-ExitReason: TypeAlias = PaprHcall | BudgetSpent | Kicked | Breakpoint | NotBuilt | Crash
+ExitReason: TypeAlias = (
+    PaprHcall | BudgetSpent | Kicked | Breakpoint | Watchpoint | NotBuilt | Crash
+)

@@ -12,6 +12,7 @@ from typing import Final
 from papvmm.engine.code_marks import CODE_WATCHED
 from papvmm.engine.engine import Engine
 from papvmm.engine.exits import BudgetSpent, ExitReason, Kicked
+from papvmm.engine.watch import Watch
 from papvmm.errors import PapvmmError
 from papvmm.isa.decode import decode
 from papvmm.isa.msr import MSR_LE, MSR_PR, MSR_SF
@@ -97,11 +98,22 @@ class Lockstep:
         """Effective addresses to stop at."""
         return self._checked.breakpoints
 
+    @property
+    def watchpoints(self) -> set[Watch]:
+        """Accesses to stop for."""
+        return self._checked.watchpoints
+
+    def locate(self, ea: int) -> int | None:
+        """Return where data are; see ``Engine``."""
+        return self._checked.locate(ea)
+
     def run(self, budget: int) -> ExitReason:
         """Run as any engine does; raises EnginesDiffer."""
         end = self.state.read(NOW) + budget
         self._follower.breakpoints.clear()
         self._follower.breakpoints.update(self.breakpoints)
+        self._follower.watchpoints.clear()
+        self._follower.watchpoints.update(self.watchpoints)
         reason: ExitReason = BudgetSpent()
         while reason == BudgetSpent() and (left := end - self.state.read(NOW)):
             before = bytes(self.state.buffer)

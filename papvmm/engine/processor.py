@@ -1,19 +1,21 @@
 """The layer that all engines share: interrupts, the decrementer, breakpoints, odd instructions."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from papvmm.engine.executor import Executor
 from papvmm.engine.exits import (
     BUDGET_SPENT,
+    KICKED,
     PAPR_HCALL,
     Breakpoint,
     Crash,
     ExitReason,
-    Kicked,
+    Watchpoint,
 )
 from papvmm.engine.inputs import decrementer_due
 from papvmm.engine.stops import Stop, StopReason
+from papvmm.engine.watch import Watched
 from papvmm.isa.exit import Exit
 from papvmm.isa.interrupts import (
     PROGRAM_FP_ENABLED,
@@ -25,7 +27,7 @@ from papvmm.isa.interrupts import (
     deliver,
     is_fp_exception,
 )
-from papvmm.isa.msr import MSR_EE, MSR_PR, TRACING
+from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_PR, TRACING
 from papvmm.isa.state import (
     CIA,
     DAR,
@@ -42,7 +44,7 @@ from papvmm.isa.state import (
 )
 from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import GuestMemory
-from papvmm.mmu.translate import NoPageTable, StorageInterrupt, Translation
+from papvmm.mmu.translate import NoPageTable, RealMode, StorageInterrupt, Translation
 
 if TYPE_CHECKING:
     from papvmm.engine.stepper import Stepper
@@ -74,6 +76,10 @@ INTERRUPTS: Final = {
 """The interrupts that need nothing but SRR1 bits."""
 
 
+Moment: TypeAlias = tuple[int, int]
+"""CIA and NOW."""
+
+
 class Processor:
     """An ``Engine``: an executor for the ordinary instructions, and all the rest."""
 
@@ -87,6 +93,7 @@ class Processor:
         self._executor: Final = executor
         self.state: Final = executor.state
         self.breakpoints: Final = executor.breakpoints
+        self.watchpoints: Final = executor.watchpoints
         self._q: Final = self.state.doublewords
         self._memory: Final = memory
         self._translated: Final = translated or NoPageTable()
@@ -96,21 +103,25 @@ class Processor:
         """Interrupts since an instruction was completed in this run, and NOW at the latest."""
         self._causes = 0
         """SRR1 bits of an interrupt that the instruction at hand causes."""
-        self._called = False
-        """The last run ended with a hypercall, so nobody has stopped at CIA yet."""
+        self._unseen = False
+        """The last run ended with a hypercall or a kick, so nobody has stopped at CIA yet."""
+        self._excused: Moment | None = None
+        """When the last run stopped for a watchpoint: that does not stop the next one."""
 
     @cached_property
     def _stepper(self) -> "Stepper":
         """What executes odd instructions."""
         from papvmm.engine.stepper import Stepper  # noqa: PLC0415 - plain guests need none
 
-        return Stepper(self.state, self._memory, self._translated, self._isa)
+        return Stepper(self.state, self._memory, self._translated, self._isa, self.watchpoints)
 
     def run(self, budget: int) -> ExitReason:
         """Complete ``budget`` instructions, delivering interrupts; see ``Engine``."""
         q, breakpoints = self._q, self.breakpoints
-        passed = q[_CIA] if breakpoints and not self._called else None
-        self._called = False
+        passed = q[_CIA] if breakpoints and not self._unseen else None
+        self._unseen = False
+        if self._excused is not None and self._excused != (q[_CIA], q[_NOW]):
+            self._excused = None
         self._fruitless = 0
         end = q[_NOW] + budget
         left = budget
@@ -128,8 +139,19 @@ class Processor:
                 left = min(left, free)
             reason = self._step() if msr & TRACING else self._handle(self._executor.run(left))
             if reason is not None:
+                if reason is KICKED:
+                    self._unseen = q[_NOW] != end - budget
                 return reason
             left = end - q[_NOW]
+
+    def locate(self, ea: int) -> int | None:
+        """Return where data at ``ea`` are; see ``Engine``."""
+        translation = self._translated if self._q[_MSR] & MSR_DR else RealMode()
+        try:
+            ra = translation.locate(ea)
+        except StorageInterrupt:
+            return None
+        return ra if self._memory.holds(ra, 1) else None
 
     def kick(self) -> None:
         """Have a run end soon; see ``Engine``."""
@@ -167,7 +189,7 @@ class Processor:
             case Exit.CONTEXT:
                 return self._change_context()
             case Stop.KICK:
-                return Kicked()
+                return KICKED
             case Stop.BREAKPOINT:
                 return Breakpoint(self.state.read(CIA))
             case Exit.NOT_BUILT:
@@ -194,12 +216,15 @@ class Processor:
     def _step(self) -> ExitReason | None:
         """Execute the instruction at CIA; follow it by a trace interrupt if MSR asks for one."""
         state = self.state
-        cia = state.read(CIA)
+        now = cia, _ = self._q[_CIA], self._q[_NOW]
         stepper = self._stepper
         try:
-            exit_, traced = stepper.step()
+            exit_, traced = stepper.step(heeds=self._excused != now)
         except StorageInterrupt as interrupt:
             return self._storage_interrupt(interrupt, stepper.causes)
+        except Watched as hit:
+            self._excused = now
+            return Watchpoint(cia, hit.ea, hit.length, hit.is_store, hit.watch)
         self._causes = stepper.causes
         reason = None if exit_ is None else self._handle(exit_)
         self._causes = 0
@@ -221,7 +246,7 @@ class Processor:
             if self._q[_LPCR] & LPCR_HR:
                 return self._interrupt(Interrupt.PROGRAM, PROGRAM_PRIVILEGED)
             return self._interrupt(Interrupt.SYSTEM_CALL)
-        self._called = True
+        self._unseen = True
         return PAPR_HCALL
 
     def _storage_interrupt(self, fault: StorageInterrupt, causes: int) -> ExitReason | None:

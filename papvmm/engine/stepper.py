@@ -1,6 +1,6 @@
 """One instruction at a time, with every care: what no fast path of any engine does."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from papvmm.bits import M64
@@ -8,6 +8,7 @@ from papvmm.engine.exits import NotBuilt
 from papvmm.engine.python.handlers import Operation, careful_operation
 from papvmm.engine.storage import GuestStorage
 from papvmm.engine.tracing import Traced, traced
+from papvmm.engine.watch import Watch, Watched
 from papvmm.isa.decode import Decoded, decode
 from papvmm.isa.exit import Exit
 from papvmm.isa.facilities import Facility
@@ -64,24 +65,38 @@ class Stepper:
     """Executes the instruction at CIA, whatever storage it touches and however odd it is."""
 
     def __init__(
-        self, state: ArchState, memory: GuestMemory, translated: Translation, isa: Isa
+        self,
+        state: ArchState,
+        memory: GuestMemory,
+        translated: Translation,
+        isa: Isa,
+        watches: Collection[Watch] = (),
     ) -> None:
         self._isa: Final = isa
         self._state: Final = state
         self._q: Final = state.doublewords
-        self._storage: Final = GuestStorage(memory, RealMode(), translated, isa)
+        self._storage: Final = GuestStorage(memory, RealMode(), translated, isa, watches)
         self._no_code: Final = bytearray()
         self._known: Final[dict[tuple[int, int], Known]] = {}
         self.causes = 0
         """SRR1 bits of any interrupt that the latest instruction causes."""
 
-    def step(self) -> Stepped:
-        """Execute and count one instruction.
+    def step(self, *, heeds: bool = True) -> Stepped:
+        """Execute and count one instruction, perhaps heeding watches.
 
-        Raises ``StorageInterrupt``, with the state as before the instruction.
+        Raises ``StorageInterrupt``, with the state as before the instruction, and ``Watched``,
+        with RAM as before it, too.
         """
+        try:
+            return self._step(heeds=heeds)
+        except Watched:
+            self._storage.undo()
+            raise
+
+    def _step(self, *, heeds: bool) -> Stepped:
         self.causes = 0
-        msr, word = self._q[_MSR], self._fetch()
+        msr = self._q[_MSR]
+        word = self._fetch(heeds=heeds)
         if self._isa >= Isa.V3_1 and is_prefix(word):
             return self._step_prefixed(word, msr)
         known = self._known.get((word, msr & _VARIANTS)) or self._learn(word, msr & _VARIANTS)
@@ -145,9 +160,9 @@ class Stepper:
             what = f"{unit.name.lower() if unit else 'unknown'} instruction"
         return NotBuilt(self._state.read(CIA), word, what)
 
-    def _fetch(self) -> int:
+    def _fetch(self, *, heeds: bool = False) -> int:
         storage = self._storage
-        storage.enter(self._q[_MSR])
+        storage.enter(self._q[_MSR], heeds=heeds)
         return storage.fetch(self._q[_CIA])
 
     def _execute(self, known: Known, length: int) -> Exit | None:

@@ -1,15 +1,18 @@
 """Guest storage by effective address: every access that is out of the ordinary goes here."""
 
+from collections.abc import Callable, Collection
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from papvmm.bits import M64
+from papvmm.engine.watch import Watch, Watched
 from papvmm.isa.msr import MSR_DR, MSR_IR, MSR_LE
 from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import PAGE, GuestMemory
-from papvmm.mmu.translate import Access, Translation, nothing_there
+from papvmm.mmu.translate import Access, StorageInterrupt, Translation, nothing_there
 
 Piece: TypeAlias = tuple[int, int]
-"""Real address and length."""
+"""Address and length."""
+Translate: TypeAlias = Callable[[int, Access], int]
 
 
 class Touch(NamedTuple):
@@ -22,12 +25,17 @@ class Touch(NamedTuple):
 class GuestStorage:
     """Storage as one vcpu sees it in the context of an MSR: byte order and translation.
 
-    Every method may raise ``StorageInterrupt``, and has done nothing then. Stores drop what
-    engines derived from the bytes.
+    Every method may raise ``StorageInterrupt``, or ``Watched`` if one of the ``watches`` is for
+    what it does, and has done nothing then. Stores drop what engines derived from the bytes.
     """
 
     def __init__(
-        self, memory: GuestMemory, real: Translation, translated: Translation, isa: Isa
+        self,
+        memory: GuestMemory,
+        real: Translation,
+        translated: Translation,
+        isa: Isa,
+        watches: Collection[Watch] = (),
     ) -> None:
         self._memory: Final = memory
         self._isa: Final = isa
@@ -38,9 +46,15 @@ class GuestStorage:
         self._data_side = real
         self.touched: Touch | None = None
         """The first access to data since ``enter``: what it was for, and where."""
+        self._watches: Final = watches
+        self._heeds = False
+        self._replaced: Final[list[tuple[int, bytes]]] = []
+        """What the stores since ``enter`` replaced, while there are watches."""
 
-    def enter(self, msr: int) -> None:
-        """Access storage as ``msr`` says from now on."""
+    def enter(self, msr: int, *, heeds: bool) -> None:
+        """Access storage as ``msr`` says from now on; perhaps watches are to be heeded."""
+        self._heeds = heeds and bool(self._watches)
+        self._replaced.clear()
         self._order = "little" if msr & MSR_LE else "big"
         self._instruction_side = self._translated if msr & MSR_IR else self._real
         self._data_side = self._translated if msr & MSR_DR else self._real
@@ -65,8 +79,15 @@ class GuestStorage:
         """Write ``size`` bytes."""
         data = value.to_bytes(size, self._order)
         for ra, length in self._pieces(ea, size, Access.STORE):
+            if self._heeds:
+                self._replaced.append((ra, self._memory.read(ra, length)))
             self._memory.write(ra, data[:length])
             data = data[length:]
+
+    def undo(self) -> None:
+        """Take back all stores since ``enter``: a later access turned out to be watched."""
+        while self._replaced:
+            self._memory.write(*self._replaced.pop())
 
     def exchange(self, ea: int, size: int, expected: int, new: int) -> bool:
         """Replace ``expected`` by ``new``, aligned; tell whether it was there."""
@@ -78,15 +99,40 @@ class GuestStorage:
 
     def _pieces(self, ea: int, size: int, access: Access) -> tuple[Piece, ...]:
         """Translate an access: one piece, or two if it crosses a page."""
+        if self._heeds:
+            self._heed(ea, size, access)
         self.touched = self.touched or Touch(access, ea)
-        first = PAGE - ea % PAGE
-        if size <= first:
-            return (self._piece(ea, size, access),)
-        following = (ea + first) & M64
-        return self._piece(ea, first, access), self._piece(following, size - first, access)
+        return self._split(ea, size, access, self._data_side.translate)
 
-    def _piece(self, ea: int, length: int, access: Access) -> Piece:
-        ra = self._data_side.translate(ea, access)
+    def _heed(self, ea: int, size: int, access: Access) -> None:
+        """Raise ``Watched`` if an access is about to be made to watched bytes."""
+        watches = [watch for watch in self._watches if watch.heeds(access)]
+        split = _within_pages(ea, size)
+        if not any(watch.real or watch.touches(*part) for watch in watches for part in split):
+            return
+        try:
+            pieces = self._split(ea, size, access, self._data_side.peek)
+        except StorageInterrupt:
+            return
+        for watch in watches:
+            if any(watch.touches(*part) for part in (pieces if watch.real else split)):
+                raise Watched(watch, ea, size, access)
+
+    def _split(self, ea: int, size: int, access: Access, translate: Translate) -> tuple[Piece, ...]:
+        return tuple(
+            self._piece(part, length, access, translate) for part, length in _within_pages(ea, size)
+        )
+
+    def _piece(self, ea: int, length: int, access: Access, translate: Translate) -> Piece:
+        ra = translate(ea, access)
         if not self._memory.holds(ra, length):
             raise nothing_there(ea, access, self._isa)
         return ra, length
+
+
+def _within_pages(ea: int, size: int) -> tuple[Piece, ...]:
+    """Return the parts of an access: one, or two if it crosses a page."""
+    first = PAGE - ea % PAGE
+    if size <= first:
+        return ((ea, size),)
+    return (ea, first), ((ea + first) & M64, size - first)

@@ -29,6 +29,7 @@ from zlib import crc32
 from papvmm.bits import M64
 from papvmm.clock import VirtualClock
 from papvmm.engine.exits import ExitReason
+from papvmm.engine.watch import Watch
 from papvmm.errors import BadInput, HostCrash
 from papvmm.isa.state import ArchState
 from papvmm.kvmapi.one_reg import (
@@ -182,10 +183,15 @@ class _NoGuest:
     def __init__(self) -> None:
         self.state: Final = ArchState()
         self.breakpoints: Final[set[int]] = set()
+        self.watchpoints: Final[set[Watch]] = set()
 
     def run(self, budget: int) -> ExitReason:
         """There is nothing to run."""
         raise NotImplementedError(f"{budget} instructions of an areas script")
+
+    def locate(self, ea: int) -> int | None:
+        """There are no data."""
+        raise NotImplementedError(f"data at {ea:#x} of an areas script")
 
     def kick(self) -> None:
         """There is nothing to interrupt."""

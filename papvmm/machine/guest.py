@@ -21,15 +21,19 @@ from papvmm.engine.exits import (
     Kicked,
     NotBuilt,
     PaprHcall,
+    Watchpoint,
 )
 from papvmm.engine.inputs import decrementer_due, end_slice, is_interrupted, set_external
 from papvmm.errors import HostCrash
 from papvmm.isa.state import CIA, MSR, NOW, TB_OFFSET
 from papvmm.machine.config import AreasOnReset, File, MachineConfig, OnReboot
 from papvmm.machine.dirty_pages import DirtyPages
+from papvmm.machine.hypervisor_watch import HypervisorWatch
 from papvmm.machine.outcome import (
+    GuestAccess,
     GuestReset,
     HostCrashed,
+    HypervisorStores,
     NoProgress,
     Outcome,
     Panicked,
@@ -108,6 +112,7 @@ class Guest:
         self.reasons: Final[dict[int, tuple[DispatchReason, PreemptReason]]] = {}
         """Why each vcpu left the guest, and why it comes back, for levels that log that."""
         self._hypercalls: Final = hypercalls
+        self._watch: Final = HypervisorWatch(door.tracer, vcpus)
         self._load: Final = load
         self._by_id: Final = {vcpu.vcpu_id: vcpu for vcpu in vcpus}
 
@@ -161,12 +166,16 @@ class Guest:
         scheduler, clock, vcpu = self.scheduler, self.clock, self.caller
         run, serve, q = vcpu.engine.run, self._hypercalls.serve, vcpu.state.doublewords
         stop = min(until, clock.count + scheduler.left)
+        self._watch.look_again()
+        stores = self._watch.stores
         while (most := stop - clock.count) > 0:
             if self.inside is None:
                 try:
                     self._enter(vcpu)
                 except HostCrash as crash:
                     return HostCrashed(str(crash))
+            if stores:
+                return Paused("watchpoint", HypervisorStores(self._watch.take()))
             q[_NOW] = clock.count
             reason = run(most)
             scheduler.left -= q[_NOW] - clock.count
@@ -182,7 +191,7 @@ class Guest:
                     pass
                 case Kicked():
                     return None
-                case Breakpoint() | NotBuilt() | Crash():
+                case Breakpoint() | Watchpoint() | NotBuilt() | Crash():
                     return _interruption(vcpu, reason)
                 case _:
                     assert_never(reason)
@@ -358,11 +367,13 @@ class Guest:
                 self._queue(vcpu, DispatchReason.DECREMENTER, due)
 
 
-def _interruption(vcpu: Vcpu, reason: Breakpoint | NotBuilt | Crash) -> Outcome:
+def _interruption(vcpu: Vcpu, reason: Breakpoint | Watchpoint | NotBuilt | Crash) -> Outcome:
     """Return why the guest can't go on, or is not to."""
     match reason:
         case Breakpoint():
             return Paused("breakpoint")
+        case Watchpoint(cia, ea, length, is_store, watch):
+            return Paused("watchpoint", GuestAccess(vcpu.vcpu_id, cia, ea, length, is_store, watch))
         case NotBuilt(cia, word, what):
             return VcpuCrashed(vcpu.vcpu_id, cia, what, word)
         case Crash(cia, why):

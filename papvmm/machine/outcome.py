@@ -2,6 +2,8 @@
 
 from typing import TypeAlias
 
+from papvmm.engine.watch import Watch
+from papvmm.trace.events import HvWrite
 from papvmm.values import Value
 
 
@@ -44,10 +46,38 @@ class Quit(Value):
     why: str
 
 
+class GuestAccess(Value):
+    """A vcpu is about to access watched bytes, with the instruction at ``cia``."""
+
+    vcpu_id: int
+    cia: int
+    ea: int
+    length: int
+    is_store: bool
+    watch: Watch
+
+
+class HypervisorStores(Value):
+    """The hypervisor has stored to watched bytes.
+
+    It has done so in the course of a guest exit, hypercall or guest entry, which has come to
+    its end: no vcpu has executed an instruction since. Each store is told with the watch.
+    """
+
+    stores: tuple[tuple[Watch, HvWrite], ...]
+
+
+Hit: TypeAlias = GuestAccess | HypervisorStores
+
+
 class Paused(Value):
-    """The machine paused: it was asked to, or ``limit`` or a breakpoint was reached."""
+    """The machine paused: it was asked to, or ``limit``, a breakpoint or a watchpoint was reached.
+
+    ``hit`` says what happened to watched bytes, if ``why`` is watchpoint.
+    """
 
     why: str
+    hit: Hit | None = None
 
 
 Outcome: TypeAlias = (

@@ -7,10 +7,10 @@ from papvmm.isa import slb
 from papvmm.isa.state import SLB_ESID, SLB_VSID, ArchState
 from papvmm.memory.guest_memory import PAGE, GuestMemory
 from papvmm.mmu import hashed
-from papvmm.mmu.hash_table import HashTable
+from papvmm.mmu.hash_table import Entry, HashTable
 from papvmm.mmu.hashed import Segment
 from papvmm.mmu.space import PAGE_SHIFT, PAGES, SPACES, Space
-from papvmm.mmu.translate import NO_EXECUTE, NO_TRANSLATION, Access, no_segment, refused
+from papvmm.mmu.translate import NO_EXECUTE, Access, no_segment, not_found, refused
 
 _SLB: Final = slice(SLB_ESID.offset, SLB_VSID.offset + 8 * SLB_VSID.count)
 
@@ -39,21 +39,7 @@ class HashSpace(Space):
 
     def _find(self, ea: int, access: Access) -> int:
         owner = self._owner
-        segment = owner.segment(ea)
-        if segment is None:
-            raise no_segment(ea, access)
-        if access is Access.FETCH and segment.is_no_execute:
-            raise refused(ea, access, NO_EXECUTE)
-        home = owner.table.home_of(segment, ea)
-        entry = owner.table.find(segment, home) if segment.base else None
-        if entry is None:
-            raise refused(ea, access, NO_TRANSLATION)
-        slot, r, shift = entry
-        key = KEY if (segment.kp if self._problem_state else segment.ks) else 0
-        no_read, no_store = self._refusals.get(r & hashed.R_ALLOWED | key) or self._refuse(r, key)
-        causes = no_store if access is Access.STORE else no_read
-        if causes:
-            raise refused(ea, access, causes)
+        home, (slot, r, shift), (no_read, no_store) = self._allowed(ea, access)
         flags = USED_BY_STORE if access is Access.STORE else hashed.R_REFERENCED
         if ~r & flags:
             r |= flags
@@ -68,6 +54,44 @@ class HashSpace(Space):
                 is_writable=bool(r & hashed.R_CHANGED) and not no_store,
             )
         return ra
+
+    def _foresee(self, ea: int, access: Access) -> int:
+        _, (_, r, shift), _ = self._allowed(ea, access)
+        return hashed.real(r, shift, ea)
+
+    def locate(self, ea: int) -> int:  # noqa: D102 - see ``Space``
+        owner = self._owner
+        segment = owner.segment(ea)
+        if segment is None:
+            raise no_segment(ea, Access.LOAD)
+        home = owner.table.home_of(segment, ea)
+        entry = owner.table.find(segment, home) if segment.base else None
+        if entry is None:
+            raise not_found(ea, Access.LOAD)
+        return hashed.real(entry.r, entry.shift, ea)
+
+    def _allowed(self, ea: int, access: Access) -> tuple[int, Entry, tuple[int, int]]:
+        """Return the home of an address, its entry and what that refuses; the access is allowed.
+
+        Raises ``StorageInterrupt``.
+        """
+        owner = self._owner
+        segment = owner.segment(ea)
+        if segment is None:
+            raise no_segment(ea, access)
+        if access is Access.FETCH and segment.is_no_execute:
+            raise refused(ea, access, NO_EXECUTE)
+        home = owner.table.home_of(segment, ea)
+        entry = owner.table.find(segment, home) if segment.base else None
+        if entry is None:
+            raise not_found(ea, access)
+        r = entry.r
+        key = KEY if (segment.kp if self._problem_state else segment.ks) else 0
+        refusals = self._refusals.get(r & hashed.R_ALLOWED | key) or self._refuse(r, key)
+        causes = refusals[access is Access.STORE]
+        if causes:
+            raise refused(ea, access, causes)
+        return home, entry, refusals
 
     def _refuse(self, r: int, key: int) -> tuple[int, int]:
         """Return why a page can't be read, or fetched from, and why not stored to; and keep it."""

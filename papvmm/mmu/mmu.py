@@ -58,6 +58,17 @@ class Mmu:
         """Return the real address of the byte at ``ea``; raises ``StorageInterrupt``."""
         return self.space(fetches=access is Access.FETCH).translate(ea, access)
 
+    def peek(self, ea: int, access: Access) -> int:
+        """Return, or raise, what ``translate`` would; but record no access."""
+        return self.space(fetches=access is Access.FETCH).peek(ea, access)
+
+    def locate(self, ea: int) -> int:
+        """Return the real address of the byte at ``ea``, whoever may access it.
+
+        Raises ``StorageInterrupt`` if there is none.
+        """
+        return self.space(fetches=False).locate(ea)
+
     def space(self, *, fetches: bool) -> Space:
         """Return what is known where translation is on."""
         q = self._q

@@ -47,6 +47,12 @@ class RadixSpace(Space):
     def _find(self, ea: int, access: Access) -> int:
         return self._tables.find(self, ea, access)
 
+    def _foresee(self, ea: int, access: Access) -> int:
+        return self._tables.foresee(self.key, ea, access).real(ea)
+
+    def locate(self, ea: int) -> int:  # noqa: D102 - see ``Space``
+        return self._tables.locate(self.key, ea)
+
 
 class PageTables:
     """The translations of one guest, which its vcpus share."""
@@ -83,23 +89,31 @@ class PageTables:
 
     def find(self, space: RadixSpace, ea: int, access: Access) -> int:
         """Do what ``Space.translate`` does for a page that is not known."""
-        leaf = self._walk(space.key, ea, access)
+        leaf = radix.record(self.memory, self.foresee(space.key, ea, access), access)
         ra = leaf.real(ea)
         if self.memory.holds(ra & -PAGE, PAGE):
             self._learn(space, ea >> PAGE_SHIFT, leaf, ra & -PAGE)
         return ra
 
-    def _walk(self, key: SpaceKey, ea: int, access: Access) -> radix.Leaf:
-        if not radix.in_range(ea):
-            raise no_segment(ea, access)
-        try:
-            leaf = self._leaf(key, ea)
-        except radix.WalkFailed as failure:
-            raise refused(ea, access, failure.causes) from None
+    def foresee(self, key: SpaceKey, ea: int, access: Access) -> radix.Leaf:
+        """Return the leaf for an access, not yet recorded there; raises ``StorageInterrupt``."""
+        leaf = self._find_leaf(key, ea, access)
         causes = _refusal(key, leaf, access)
         if causes:
             raise refused(ea, access, causes)
-        return radix.record(self.memory, leaf, access)
+        return leaf
+
+    def locate(self, key: SpaceKey, ea: int) -> int:
+        """Do what ``Space.locate`` does."""
+        return self._find_leaf(key, ea, Access.LOAD).real(ea)
+
+    def _find_leaf(self, key: SpaceKey, ea: int, access: Access) -> radix.Leaf:
+        if not radix.in_range(ea):
+            raise no_segment(ea, access)
+        try:
+            return self._leaf(key, ea)
+        except radix.WalkFailed as failure:
+            raise refused(ea, access, failure.causes) from None
 
     def _leaf(self, key: SpaceKey, ea: int) -> radix.Leaf:
         """Find a leaf, from the directory on that walks near there came to before."""

@@ -51,9 +51,27 @@ class Space(ABC):
             return self.real[number] | ea & PAGE - 1
         return self._find(ea, access)
 
+    def peek(self, ea: int, access: Access) -> int:
+        """Return, or raise, what ``translate`` would; but record no access."""
+        number = ea >> PAGE_SHIFT
+        if number in (self.writes if access is Access.STORE else self.reads):
+            return self.real[number] | ea & PAGE - 1
+        return self._foresee(ea, access)
+
+    @abstractmethod
+    def locate(self, ea: int) -> int:
+        """Return the real address of the byte at ``ea``, whoever may access it.
+
+        Raises ``StorageInterrupt`` if there is none.
+        """
+
     @abstractmethod
     def _find(self, ea: int, access: Access) -> int:
         """Do so by what the guest's tables say, and know the page."""
+
+    @abstractmethod
+    def _foresee(self, ea: int, access: Access) -> int:
+        """Do so by what the guest's tables say, and change nothing."""
 
     def learn(self, number: int, page: int, *, is_readable: bool, is_writable: bool) -> None:
         """Remember where a page of RAM is, and what can be done there without further ado."""

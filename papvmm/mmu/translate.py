@@ -81,12 +81,29 @@ class Translation(Protocol):
         """
         ...
 
+    def peek(self, ea: int, access: Access) -> int:
+        """Return, or raise, what ``translate`` would; but record no access."""
+        ...
+
+    def locate(self, ea: int) -> int:
+        """Return the real address of the byte at ``ea``, whoever may access it: a debugger's way.
+
+        Raises ``StorageInterrupt`` if there is none.
+        """
+        ...
+
 
 class RealMode:
     """Translation is off."""
 
     def translate(self, ea: int, access: Access) -> int:  # noqa: ARG002
         """Return ``ea`` without the bits that real mode ignores."""
+        return ea & REAL_MODE_BITS
+
+    peek = translate
+
+    def locate(self, ea: int) -> int:
+        """Return what ``translate`` does."""
         return ea & REAL_MODE_BITS
 
 
@@ -96,6 +113,12 @@ class NoPageTable:
     def translate(self, ea: int, access: Access) -> int:
         """Raise the interrupt for a page table search without result."""
         raise not_found(ea, access)
+
+    peek = translate
+
+    def locate(self, ea: int) -> int:
+        """Raise the interrupt for a page table search without result."""
+        raise not_found(ea, Access.LOAD)
 
 
 def not_found(ea: int, access: Access) -> StorageInterrupt:

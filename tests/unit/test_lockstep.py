@@ -18,6 +18,7 @@ class Damaged:
     def __init__(self, executor, count, damage):
         self.executor, self.count, self.damage = executor, count, damage
         self.state, self.breakpoints = executor.state, executor.breakpoints
+        self.watchpoints = executor.watchpoints
 
     def run(self, budget):
         before = self.state.read(NOW)

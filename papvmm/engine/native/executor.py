@@ -11,6 +11,7 @@ from papvmm.engine.native.inner import Inner
 from papvmm.engine.native.interpretation import Interpretation
 from papvmm.engine.python.on_demand import OnDemand
 from papvmm.engine.stops import Stop, StopReason
+from papvmm.engine.watch import Watch
 from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, STATE_SIZE, ArchState
@@ -68,6 +69,7 @@ class NativeExecutor:
         self.state: Final = ArchState(memoryview(self._vcpu)[:STATE_SIZE])
         self.mmu: Final = None if tables is None else Mmu(self.state, tables)
         self.breakpoints: Final[set[int]] = set()
+        self.watchpoints: Final[set[Watch]] = set()
         self._on_demand: Final = python
         self._python: PythonExecutor | None = None
         self._enter: ctypes._FuncPointer | None = None
@@ -98,6 +100,8 @@ class NativeExecutor:
             return self._run_in_python(budget)
         if not (self._enter or self._is_ready()):
             return self._run_meanwhile(budget)
+        if self.watchpoints:
+            return self._run_in_python(min(budget, MEANWHILE))
         breakpoints = self.breakpoints
         if not self._contexts.knows(msr, is_possible=not breakpoints):
             self._code.look_again()
@@ -214,7 +218,9 @@ class NativeExecutor:
     def _run_in_python(self, budget: int) -> StopReason:
         """Let the Python engine run, which may mark code that native code would overwrite."""
         if self._python is None:
-            self._python = self._on_demand.executor(self.state, self.breakpoints, self.mmu)
+            self._python = self._on_demand.executor(
+                self.state, self.breakpoints, self.watchpoints, self.mmu
+            )
             if self._q[_FLOOR] == layout.KICKED:
                 self._python.kick()
         traces = self._on_demand.traces

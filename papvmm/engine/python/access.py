@@ -25,7 +25,7 @@ class Address(Enum):
     """Through ``GuestStorage``."""
     REAL = auto()
     """It is an offset in RAM."""
-    TRANSLATED = auto()
+    PAGED = auto()
     """Its page is looked up: RAM is ``Space.reads`` and the code map ``Space.writes``."""
 
 

@@ -1,12 +1,15 @@
 """The Python engine: it interprets cold code, and runs hot code as generated Python."""
 
+from functools import cached_property
 from typing import Final
 
 from papvmm.engine.python.access import OUT_OF_RANGE, Code, Data
 from papvmm.engine.python.code_cache import CodeCache
-from papvmm.engine.python.mode import MODE_BITS, NO_TRACE, Mode, Words
+from papvmm.engine.python.mode import MODE_BITS, NO_TRACE, PAGED, Mode, Words
 from papvmm.engine.python.traces import Step, Trace, compile_trace
+from papvmm.engine.python.watched import RealPages, Unwatched
 from papvmm.engine.stops import Stop, StopReason
+from papvmm.engine.watch import Watch, pages_of
 from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_DR, MSR_IR
 from papvmm.isa.state import CIA, MSR, NOW, ArchState
@@ -45,10 +48,12 @@ class PythonExecutor:
         *,
         hot: int = HOT,
         breakpoints: set[int] | None = None,
+        watchpoints: set[Watch] | None = None,
         isa: Isa = Isa.V3_0,
     ) -> None:
         self.state: Final = state
         self.breakpoints: Final[set[int]] = set() if breakpoints is None else breakpoints
+        self.watchpoints: Final[set[Watch]] = set() if watchpoints is None else watchpoints
         self._memory: Final = memory
         self._cache: Final = cache
         self._mmu: Final = mmu
@@ -65,17 +70,22 @@ class PythonExecutor:
         """Run ``budget`` instructions, or to the first exit."""
         q = self._q
         msr = q[_MSR]
-        code: Space | None = None
+        key = msr & MODE_BITS
+        code = data = None
         ram: Data = self._memory.ram
         marks: Code = self._memory.code
         if msr & TRANSLATING:
             spaces = self._spaces(msr)
             if spaces is None:
                 return Stop.ODD
-            code, ram, marks = spaces[0], spaces[1].reads, spaces[1].writes
+            code, data = spaces
+            ram, marks = data.reads, data.writes
+        if self.watchpoints:
+            key |= PAGED if data is None else 0
+            ram, marks = self._unwatched(data)
         if self._generation != self._cache.generation or self._avoided != self.breakpoints:
             self._look_again()
-        mode = self._mode(msr & MODE_BITS, code)
+        mode = self._mode(key, code)
         return self._run(mode, ram, marks, q[_NOW] + budget)
 
     def _spaces(self, msr: int) -> tuple[Space, Space] | None:
@@ -83,6 +93,17 @@ class PythonExecutor:
         if self._mmu is None or msr & TRANSLATING != TRANSLATING:
             return None
         return self._mmu.space(fetches=True), self._mmu.space(fetches=False)
+
+    @cached_property
+    def _real_pages(self) -> RealPages:
+        """RAM in real mode."""
+        return RealPages(self._memory)
+
+    def _unwatched(self, space: Space | None) -> tuple[Data, Code]:
+        """Return what loads and stores may access directly: pages without watched bytes."""
+        pages = self._real_pages if space is None else space
+        kept_out = pages_of(self.watchpoints, real=False), pages_of(self.watchpoints, real=True)
+        return Unwatched(pages.reads, pages, *kept_out), Unwatched(pages.writes, pages, *kept_out)
 
     def _mode(self, key: int, code: Space | None) -> Mode:
         mode = self._modes.get((key, code))

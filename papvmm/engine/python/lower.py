@@ -219,7 +219,7 @@ class PythonLowering(Lowering):
             value = f"ram.load({ea}, {size})"
             return self.temporary(f"reverse({value}, {size})" if op.is_reversed else value)
         place = f"ram, {ea}"
-        if self._addressing is Address.TRANSLATED:
+        if self._addressing is Address.PAGED:
             ea = self._named(ea)
             place = f"ram[{ea} >> {PAGE_SHIFT}], {ea} & {PAGE - 1}"
         return self.temporary(f"load{'r' * op.is_reversed}{size}({place})[0]")
@@ -261,7 +261,7 @@ class PythonLowering(Lowering):
         Return the arguments that say where to store.
         """
         ea, view = self.temporary(f"{ea}"), "ram"
-        if self._addressing is Address.TRANSLATED:
+        if self._addressing is Address.PAGED:
             view = self.temporary(f"code[{ea} >> {PAGE_SHIFT}]")
             marks, view = f"{view}[1]", f"{view}[0]"
             ea = self.temporary(f"{ea} & {PAGE - 1}")

@@ -19,6 +19,9 @@ from papvmm.mmu.space import PAGE_SHIFT, Space
 MODE_BITS: Final = MSR_SF | MSR_LE | MSR_PR | MSR_IR
 """What of the MSR the meaning of code depends on; MSR[DR] is as MSR[IR] here."""
 
+PAGED: Final = 1 << 64
+"""Stands beside these for data being looked up by page in real mode, too."""
+
 WORDS: Final = 1 << 16
 """Prepared words, addresses watched for heat, and traces at hand, in each mode."""
 
@@ -43,7 +46,7 @@ class Words:
         self.key: Final = key
         self._isa: Final = isa
         self.little_endian: Final = bool(key & MSR_LE)
-        self.addressing: Final = Address.TRANSLATED if key & MSR_IR else Address.REAL
+        self.addressing: Final = Address.PAGED if key & (MSR_IR | PAGED) else Address.REAL
         self.operations: Final[dict[int, Operation]] = {}
 
     def understand(self, word: int) -> tuple[Decoded, Template] | None:

@@ -6,6 +6,7 @@ Most of them never need it, so it is imported when one does.
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from papvmm.engine.watch import Watch
 from papvmm.isa.state import ArchState
 from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import GuestMemory
@@ -37,11 +38,21 @@ class OnDemand:
         return CodeCache(self._memory)
 
     def executor(
-        self, state: ArchState, breakpoints: set[int], mmu: Mmu | None
+        self,
+        state: ArchState,
+        breakpoints: set[int],
+        watchpoints: set[Watch],
+        mmu: Mmu | None,
     ) -> "PythonExecutor":
-        """Return an executor on the state of a vcpu, which stops at these addresses."""
+        """Return an executor on the state of a vcpu, which has these break- and watchpoints."""
         from papvmm.engine.python.executor import PythonExecutor  # noqa: PLC0415 - on demand
 
         return PythonExecutor(
-            state, self._memory, self._cache, mmu, breakpoints=breakpoints, isa=self._isa
+            state,
+            self._memory,
+            self._cache,
+            mmu,
+            breakpoints=breakpoints,
+            watchpoints=watchpoints,
+            isa=self._isa,
         )
