@@ -10,6 +10,7 @@ from papvmm.cli.exit_codes import ExitCode
 from papvmm.cli.outcome import explain
 from papvmm.cli.session import Session
 from papvmm.cli.stderr import complain
+from papvmm.cli.trace_file import traced
 from papvmm.engine.accel import ACCELERATORS, DEFAULT_ACCEL
 from papvmm.errors import BadInput, BadUsage
 from papvmm.isa.processors import DEFAULT_MODEL, cpu_list
@@ -56,6 +57,8 @@ def add_host_arguments(parser: ArgumentParser) -> None:
         default="stdio", help="stdio, mon:stdio (with ^C as for -nographic) or none")  # fmt: skip
     add("-d", type=options.one_of("a log", "unimp"), metavar="unimp",
         help="say at once which hypercalls and RTAS calls there are not")  # fmt: skip
+    add("--trace", metavar="FILE.pftrace",
+        help="write what happens as a Perfetto trace; papvmm trace does the same")  # fmt: skip
     add("-name", metavar="TEXT", default="", help="a name for the guest, for people")
     add("--clock", choices=("virtual", "host"), default="virtual",
         help="what time follows: the instructions executed, the same in every run, or the host's"
@@ -141,7 +144,7 @@ def dump_device_tree(guest: Guest, path: str) -> int:
 def run_guest(guest: Guest, args: Namespace) -> int:
     """Run a guest to its end, connected as the host arguments say."""
     session = Session(guest, args)
-    with session.stdin if session.has_console else nullcontext():
+    with traced(guest, args.trace), session.stdin if session.has_console else nullcontext():
         outcome = session.run_ahead() if session.is_alone else None
         if outcome is None:
             from papvmm.cli.attendance import attend  # noqa: PLC0415 - asyncio takes its time

@@ -18,7 +18,7 @@ class Tracer:
     __slots__ = ("_listeners", "wanted")
 
     def __init__(self) -> None:
-        self._listeners: Final[list[tuple[type, Listener]]] = []
+        self._listeners: Final[dict[type, tuple[Listener, ...]]] = {}
         self.wanted: Final[set[type]] = set()
 
     def subscribe(self, kind: type[E], listener: Callable[[E], None]) -> Callable[[], None]:
@@ -28,19 +28,19 @@ class Tracer:
             if isinstance(event, kind):
                 listener(event)
 
-        entry = (kind, listen)
-        self._listeners.append(entry)
+        self._listeners[kind] = (*self._listeners.get(kind, ()), listen)
         self.wanted.add(kind)
 
         def unsubscribe() -> None:
-            self._listeners.remove(entry)
-            if all(other is not kind for other, _ in self._listeners):
+            left = list(self._listeners[kind])
+            left.remove(listen)
+            self._listeners[kind] = tuple(left)
+            if not left:
                 self.wanted.discard(kind)
 
         return unsubscribe
 
     def emit(self, event: Event) -> None:
         """Hand an event to those who listen to its kind, in the order they subscribed."""
-        for kind, listener in tuple(self._listeners):
-            if kind is type(event):
-                listener(event)
+        for listener in self._listeners.get(type(event), ()):
+            listener(event)

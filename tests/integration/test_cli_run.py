@@ -241,3 +241,15 @@ def test_harnesses_see_the_exit_codes_of_qemu(image, options, code):
     )  # fmt: skip
 
     assert done.returncode == code
+
+
+def test_a_trace_that_can_not_be_written_is_said_at_once(tmp_path):
+    done = papvmm("run", IMAGES / "hello-be.elf", "-m", 16, "--trace", tmp_path / "no" / "t")
+    assert done.returncode == 65
+    assert done.stderr.decode() == f"papvmm: {tmp_path}/no/t: No such file or directory\n"
+
+
+def test_a_guest_goes_on_when_there_is_no_room_for_its_trace():
+    done = papvmm("run", IMAGES / "hello-be.elf", "-m", 16, "--trace", "/dev/full")
+    assert done.returncode == 0
+    assert b"papvmm: the trace ends early: /dev/full: No space left on device" in done.stderr
