@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from papvmm.control.dump.job import Dumps
 from papvmm.control.received_files import ReceivedFiles
 from papvmm.errors import PapvmmError
 from papvmm.machine.machine import Machine
@@ -14,10 +15,11 @@ class NoSuchVcpu(PapvmmError):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A machine, the name its user gave it (empty if none), and files from whoever commands."""
+    """A machine with its name (empty if it has none) and dumps, and the commander's files."""
 
     machine: Machine
     name: str = ""
+    dumps: Dumps = field(default_factory=Dumps)
     files: ReceivedFiles = field(default_factory=ReceivedFiles)
 
     def vcpu(self, vcpu_id: int) -> Vcpu:

@@ -4,10 +4,15 @@ import asyncio
 from typing import Final
 
 from papvmm.control.control import Control
+from papvmm.errors import PapvmmError
 from papvmm.machine.runstate import RunState
 
 QUIT: Final = "host-qmp-quit"
 SYSTEM_RESET: Final = "host-qmp-system-reset"
+
+
+class Busy(PapvmmError):
+    """Something has to be waited for."""
 
 
 async def stop(control: Control) -> None:
@@ -17,6 +22,8 @@ async def stop(control: Control) -> None:
 
 async def cont(control: Control) -> None:
     """Let a machine run that doesn't."""
+    if control.dumps.guest_rests:
+        raise Busy("the guest rests until its memory is dumped: please wait")
     if control.machine.run_state is not RunState.RUNNING:
         control.machine.resume()
 

@@ -73,6 +73,13 @@ async def info_mtree(call: Call) -> str:
     )
 
 
+async def info_dump(call: Call) -> str:
+    """Tell how the latest dump is getting on."""
+    status, completed, total = call.control.dumps.progress
+    done = f"Finished: {100 * completed / total:.2f} %\n" if status == "active" else ""
+    return f"Status: {status}\n{done}"
+
+
 async def info_areas(call: Call) -> str:
     """Show the areas of every vcpu."""
     guest = call.control.machine.guest
@@ -91,6 +98,7 @@ async def info_hv_writes(call: Call) -> str:
 INFORMATION: Final = (
     HmpCommand(("areas",), "", "show the areas that vcpus share with the hypervisor", info_areas),
     HmpCommand(("cpus",), "", "show infos for each CPU", info_cpus),
+    HmpCommand(("dump",), "", "display the latest dump status", info_dump),
     HmpCommand(
         ("hv-writes",), "[count]", "show the hypervisor's latest stores into guest RAM",
         info_hv_writes,

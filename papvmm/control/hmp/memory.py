@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from papvmm.control.dump.job import Wanted
 from papvmm.control.effective import NotMapped, read_effective
 from papvmm.control.hmp.command import Call, HmpCommand, Refusal
 from papvmm.control.hmp.expression import evaluate
 from papvmm.control.hmp.listing import Order, Read, listing, read_format
+from papvmm.control.memory_file import save_effective, save_physical
 from papvmm.isa.msr import MSR_LE
 from papvmm.isa.state import MSR
 from papvmm.vcpu.vcpu import Vcpu
@@ -47,6 +49,36 @@ def _order(vcpu: Vcpu) -> Order:
     return "little" if vcpu.state.read(MSR) & MSR_LE else "big"
 
 
+async def memsave(call: Call) -> str:
+    """Write what the vcpu sees into a file."""
+    ea, size, path = call.exactly(3)
+    vcpu = call.vcpu
+    await save_effective(call.control, vcpu, evaluate(ea, vcpu), evaluate(size, vcpu), path)
+    return ""
+
+
+async def pmemsave(call: Call) -> str:
+    """Write guest RAM into a file."""
+    gpa, size, path = call.exactly(3)
+    vcpu = call.vcpu
+    await save_physical(call.control, evaluate(gpa, vcpu), evaluate(size, vcpu), path)
+    return ""
+
+
+async def dump_guest_memory(call: Call) -> str:
+    """Write a core file of the guest, which rests meanwhile."""
+    words = [word for word in call.words if word != "-d"]
+    if len(words) not in (1, 3) or words[0].startswith("-"):
+        raise Refusal("it takes -d or nothing, a file, and a begin and a length or neither")
+    begin, length = (evaluate(word, call.vcpu) for word in words[1:]) if words[1:] else (None, None)
+    wanted, control = Wanted(f"file:{words[0]}", begin, length), call.control
+    if "-d" in call.words:
+        control.dumps.begin(control.machine, wanted, control.files)
+    else:
+        await control.dumps.dump(control.machine, wanted, control.files)
+    return ""
+
+
 async def gpa2hva(call: Call) -> str:
     """Tell where in this process's memory a byte of guest RAM is."""
     memory = call.control.machine.guest.memory
@@ -57,6 +89,12 @@ async def gpa2hva(call: Call) -> str:
 
 
 MEMORY: Final = (
+    HmpCommand(
+        ("dump-guest-memory",), "[-d] filename [begin length]",
+        "dump guest memory into an ELF core file (-d: return at once)", dump_guest_memory,
+    ),
+    HmpCommand(("memsave",), "addr size file", "save virtual memory to disk", memsave),
+    HmpCommand(("pmemsave",), "addr size file", "save physical memory to disk", pmemsave),
     HmpCommand(
         ("x",), "/fmt addr", "virtual memory dump starting at 'addr'", show_effective
     ),

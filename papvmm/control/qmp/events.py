@@ -1,11 +1,13 @@
-"""Which QMP events a machine causes: STOP, RESUME, RESET and SHUTDOWN, as QEMU sends them."""
+"""Which QMP events a machine causes: as QEMU sends them."""
 
 from collections.abc import Callable
 from typing import Final, TypeAlias, assert_never
 
+from papvmm.control.control import Control
+from papvmm.control.dump.job import Progress
+from papvmm.control.qmp.commands.memory import progress
 from papvmm.control.steering import QUIT
 from papvmm.control.strict_json import Object
-from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import (
     GuestReset,
     HostCrashed,
@@ -26,8 +28,9 @@ Send: TypeAlias = Callable[[str, Object], None]
 """Takes the name of an event, and its data."""
 
 
-def watch(machine: Machine, send: Send) -> Callable[[], None]:
+def watch(control: Control, send: Send) -> Callable[[], None]:
     """Call ``send`` with every event of a machine; return what ends that."""
+    machine = control.machine
 
     def on_change(run_state: RunState, outcome: Outcome) -> None:
         match run_state:
@@ -45,12 +48,18 @@ def watch(machine: Machine, send: Send) -> Callable[[], None]:
     def on_reset(reset: MachineReset) -> None:
         send("RESET", {"guest": reset.reason == GUEST_RESET, "reason": reset.reason})
 
+    def on_dump(latest: Progress, why: str) -> None:
+        error: Object = {"error": why} if why else {}
+        send("DUMP_COMPLETED", {"result": progress(latest), **error})
+
     unsubscribe = machine.guest.door.tracer.subscribe(MachineReset, on_reset)
     machine.on_change.append(on_change)
+    control.dumps.on_end.append(on_dump)
 
     def end() -> None:
         unsubscribe()
         machine.on_change.remove(on_change)
+        control.dumps.on_end.remove(on_dump)
 
     return end
 

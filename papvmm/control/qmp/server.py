@@ -56,7 +56,7 @@ class QmpServer:
         self._control.machine.doorbell.watch(self._listening)
         await self._tasks.__aenter__()
         asyncio.get_running_loop().add_reader(self._listening, self._accept)
-        self._unwatch = watch(self._control.machine, self._broadcast)
+        self._unwatch = watch(self._control, self._broadcast)
         return self
 
     async def __aexit__(
@@ -65,6 +65,7 @@ class QmpServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self._control.dumps.close()
         self._unwatch()
         asyncio.get_running_loop().remove_reader(self._listening)
         self._listening.close()

@@ -9,6 +9,7 @@ from typing import Final
 from papvmm.control.control import Control
 from papvmm.control.qmp.commands.areas import AREAS
 from papvmm.control.qmp.commands.files import FILES
+from papvmm.control.qmp.commands.memory import MEMORY
 from papvmm.control.qmp.commands.people import PEOPLE
 from papvmm.control.qmp.commands.saving import SAVING
 from papvmm.control.qmp.commands.status import STATUS
@@ -31,6 +32,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         *STEERING,
         *AREAS,
         *FILES,
+        *MEMORY,
         *PEOPLE,
         *SAVING,
     )
