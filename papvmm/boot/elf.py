@@ -100,6 +100,10 @@ class LoadedImage:
         """Return the symbol that an address belongs to as linked, and how far into it."""
         return self._file.tables.symbol_at(vaddr)
 
+    def symbol_of(self, address: int) -> tuple[str, int] | None:
+        """Return the symbol of an address as linked, or else guest physical; None if unknown."""
+        return self.symbol_at(address) if self.covers(address) else self.locate(address)
+
     def covers(self, vaddr: int) -> bool:
         """Tell whether an address, as linked, is one of the image's."""
         return any(s.vaddr <= vaddr < s.vaddr + s.size for s in self.segments)

@@ -150,10 +150,7 @@ class Guest:
 
         It is one as linked, such as Linux's with translation on, or else guest physical.
         """
-        image, found = self.image, None
-        if image is not None:
-            linked = image.covers(address)
-            found = image.symbol_at(address) if linked else image.locate(address)
+        found = None if self.image is None else self.image.symbol_of(address)
         return f"{address:#x}" if found is None else f"{address:#x} <{found[0]}+{found[1]:#x}>"
 
     def advance(self, until: int) -> Outcome | None:

@@ -39,6 +39,8 @@ class HostClock:
         """By how many ns virtual time is ahead of the host's; negative where it is behind."""
         return self._clock.count + self._origin - monotonic_ns()
 
-    def catch_up(self, most: int = FOREVER) -> None:
-        """Let virtual time pass up to the host's, or to a count before that."""
+    def catch_up(self, most: int = FOREVER) -> int:
+        """Let virtual time pass up to the host's, or to a count before that; return how much."""
+        before = self._clock.count
         self._clock.warp_to(min(monotonic_ns() - self._origin, most))
+        return self._clock.count - before

@@ -77,7 +77,15 @@ class HypervisorDoor:
         self.generation = 0
         self.registrations = 0
         self.count = 0
+        self.stale: Final[dict[tuple[int, str], int]] = {}
+        """Stores into areas registered before the last reset, by vcpu and area."""
+        self._latest_stale: Write | None = None
         self.writes: Final = Writes()
+
+    @property
+    def latest_stale(self) -> HvWrite | None:
+        """The last store into an area registered before the last reset."""
+        return self._latest_stale and as_event(self._latest_stale)
 
     def store(self, gpa: int, data: bytes, origin: Origin) -> None:
         """Write ``data`` at ``gpa`` and remember who did."""
@@ -87,13 +95,22 @@ class HypervisorDoor:
         """Return a function that puts a value into its place and remembers who did."""
         clock, swap, remember = self.clock, place.swap, self.writes.add
         tracer, wanted = self.tracer, self.tracer.wanted
+        registered = origin.registration.generation if origin.registration else None
 
         def store(value: T) -> None:
-            old = swap(value)
-            write = (place, old, value, origin, self.generation, clock.count - clock.warped)
+            old, generation = swap(value), self.generation
+            write = (place, old, value, origin, generation, clock.count - clock.warped)
             self.count += 1
             remember(write)
+            if generation != registered and registered is not None:
+                self._count_stale(write)
             if HvWrite in wanted:
                 tracer.emit(as_event(write))
 
         return store
+
+    def _count_stale(self, write: Write) -> None:
+        self._latest_stale = write
+        origin = write[3]
+        key = origin.vcpu_id, origin.area
+        self.stale[key] = self.stale.get(key, 0) + 1

@@ -1,8 +1,10 @@
 """A virtual processor: architected state, an engine that runs it, its areas and its run-state."""
 
+from collections import defaultdict
 from enum import Enum, auto
 from typing import Final
 
+from papvmm.bits import M64
 from papvmm.clock import ticks_at
 from papvmm.engine.engine import Engine
 from papvmm.isa.msr import MSR_EE, MSR_ME, MSR_SF
@@ -85,6 +87,10 @@ class Vcpu:
         self.prodded = False
         self.arch_compat = 0
         """The processor a VMM asked to be compatible with (ONE_REG), as a logical PVR; 0: none."""
+        self.hypercalls: Final[defaultdict[int, int]] = defaultdict(int)
+        """How many hypercalls it made that succeeded, by token, in this process."""
+        self.refused: Final[dict[tuple[int, int], int]] = {}
+        """How many were answered with another status, by token and status."""
         self.stolen_counts = 0
         """Virtual time (ns) in which the vcpu could have run but waited for its turn."""
         self.ran_until: int | None = 0
@@ -144,6 +150,15 @@ class Vcpu:
     def end_turn(self) -> None:
         """Let the counters of this vcpu's own time stand still."""
         self.ran_until = self.own_count
+
+    def stand_by(self, ns: int) -> None:
+        """Let time pass in its turn in which it executes nothing."""
+        self.state.write(IC_OFFSET, self.state.read(IC_OFFSET) - ns)
+
+    @property
+    def instructions(self) -> int:
+        """Instructions it has completed, since it was made or as ONE_REG has set them (IC)."""
+        return self.own_count + self.state.read(IC_OFFSET) & M64
 
     def stop(self) -> None:
         """Stop until ``start``."""

@@ -14,6 +14,7 @@ from papvmm.control.qmp.commands.people import PEOPLE
 from papvmm.control.qmp.commands.saving import SAVING
 from papvmm.control.qmp.commands.status import STATUS
 from papvmm.control.qmp.commands.steering import STEERING
+from papvmm.control.qmp.commands.top import TOP
 from papvmm.control.qmp.protocol import NEGOTIATE
 from papvmm.control.qmp.schema import Command, Nothing, command
 from papvmm.control.strict_json import Json
@@ -35,6 +36,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         *MEMORY,
         *PEOPLE,
         *SAVING,
+        *TOP,
     )
 }
 """Those but for the negotiation, which the protocol does itself."""

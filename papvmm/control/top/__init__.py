@@ -1,0 +1,1 @@
+"""``papvmm top``: a running guest on one screen."""
