@@ -14,7 +14,8 @@ VTY_INTERRUPT: Final = 0x1100
 class Vty:
     """Hands what the guest writes to ``output``, and keeps what it has not read yet.
 
-    ``on_input`` is called when there is something to read where there was nothing.
+    ``on_input`` is called when there is something to read where there was nothing. What a guest
+    that was put back in time writes again is not shown again.
     """
 
     def __init__(
@@ -23,10 +24,18 @@ class Vty:
         self.output = output
         self.on_input: Final = on_input
         self.input: Final = bytearray()
+        self.written = 0
+        """Characters that the guest has written."""
+        self.shown = 0
+        """Characters of these that ``output`` got."""
 
     def write(self, characters: bytes) -> None:
         """Show what the guest wrote."""
-        self.output(characters)
+        self.written += len(characters)
+        fresh = self.written - self.shown
+        if fresh > 0:
+            self.shown = self.written
+            self.output(characters[-fresh:])
 
     def feed(self, characters: bytes) -> None:
         """Queue keys for the guest."""

@@ -23,14 +23,15 @@ from papvmm.engine.exits import (
     PaprHcall,
     Watchpoint,
 )
-from papvmm.engine.inputs import decrementer_due, end_slice, is_interrupted, set_external
+from papvmm.engine.inputs import decrementer_due, end_slice, inject, is_interrupted, set_external
 from papvmm.errors import HostCrash
+from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.state import CIA, MSR, NOW, TB_OFFSET
 from papvmm.machine.config import AreasOnReset, File, MachineConfig, OnReboot
 from papvmm.machine.dirty_pages import DirtyPages
 from papvmm.machine.hypervisor_watch import HypervisorWatch
+from papvmm.machine.inputs import Input, Recorder
 from papvmm.machine.outcome import (
-    GuestAccess,
     GuestReset,
     HostCrashed,
     HypervisorStores,
@@ -39,7 +40,7 @@ from papvmm.machine.outcome import (
     Panicked,
     Paused,
     PoweredOff,
-    VcpuCrashed,
+    interruption,
 )
 from papvmm.machine.reset import Refusal, unregister_all
 from papvmm.machine.scheduler import Scheduler
@@ -105,14 +106,18 @@ class Guest:
         """The vcpu that has entered the guest and not left it, if any."""
         self.heed = False
         """Whether somebody waits for the next guest exit."""
+        self.stopped_at: int | None = None
+        """Where a vcpu was stopped by a breakpoint, say, perhaps when it had been interrupted."""
         self.image: LoadedImage | None = None
         """The kernel that was loaded last."""
         self.refusals: tuple[Refusal, ...] = ()
         """What ONE_REG refused at the last reset."""
         self.reasons: Final[dict[int, tuple[DispatchReason, PreemptReason]]] = {}
         """Why each vcpu left the guest, and why it comes back, for levels that log that."""
+        self.history: Recorder | None = None
+        """Who notes what reaches the guest from outside, if anybody does."""
         self._hypercalls: Final = hypercalls
-        self._watch: Final = HypervisorWatch(door.tracer, vcpus)
+        self.watch: Final = HypervisorWatch(door.tracer, vcpus)
         self._load: Final = load
         self._by_id: Final = {vcpu.vcpu_id: vcpu for vcpu in vcpus}
 
@@ -163,16 +168,14 @@ class Guest:
         scheduler, clock, vcpu = self.scheduler, self.clock, self.caller
         run, serve, q = vcpu.engine.run, self._hypercalls.serve, vcpu.state.doublewords
         stop = min(until, clock.count + scheduler.left)
-        self._watch.look_again()
-        stores = self._watch.stores
+        self.stopped_at = None
+        self.watch.look_again()
+        stores = self.watch.stores
         while (most := stop - clock.count) > 0:
-            if self.inside is None:
-                try:
-                    self._enter(vcpu)
-                except HostCrash as crash:
-                    return HostCrashed(str(crash))
+            if self.inside is None and (crashed := self.enter()):
+                return crashed
             if stores:
-                return Paused("watchpoint", HypervisorStores(self._watch.take()))
+                return Paused("watchpoint", HypervisorStores(self.watch.take()))
             q[_NOW] = clock.count
             reason = run(most)
             scheduler.left -= q[_NOW] - clock.count
@@ -187,9 +190,11 @@ class Guest:
                 case BudgetSpent():
                     pass
                 case Kicked():
-                    return None
+                    # An interrupt may have been taken: the next instruction makes that past.
+                    stop = min(stop, clock.count + 1)
                 case Breakpoint() | Watchpoint() | NotBuilt() | Crash():
-                    return _interruption(vcpu, reason)
+                    self.stopped_at = vcpu.state.read(CIA)
+                    return interruption(vcpu.vcpu_id, reason)
                 case _:
                     assert_never(reason)
         if scheduler.left == 0:
@@ -198,7 +203,7 @@ class Guest:
 
     def next_turn(self) -> Vcpu | None:
         """Return the vcpu that runs next, its slice begun; None if every vcpu waits."""
-        self._wake_due()
+        self.wake_due()
         return self.scheduler.current or self.scheduler.next()
 
     def warp(self) -> Vcpu | None:
@@ -231,8 +236,22 @@ class Guest:
         if self.inside is vcpu:
             self._leave(vcpu, "slice")
         end_slice(vcpu.state)
-        self._wake_due()
+        self.wake_due()
         self.scheduler.preempt()
+
+    def take(self, given: Input) -> None:
+        """Let something from outside happen, and have it noted if there is a history."""
+        if self.history is not None:
+            self.history.note(given)
+        given.apply(self)
+
+    def system_reset(self, vcpu: Vcpu) -> None:
+        """Interrupt a vcpu that has started, whatever MSR[EE] says; a ceded one goes on."""
+        if vcpu.run_state is not VcpuRunState.STOPPED:
+            inject(vcpu.state, Interrupt.SYSTEM_RESET)
+            if vcpu.wake():
+                self.wake_due()
+                self._queue(vcpu, DispatchReason.EXTERNAL_INTERRUPT)
 
     def reset(self, reason: str) -> None:
         """Return to the state after power-on, but for RAM, which keeps what it holds.
@@ -256,14 +275,20 @@ class Guest:
 
     # Guest entries and exits.
 
-    def _enter(self, vcpu: Vcpu) -> None:
+    def enter(self) -> HostCrashed | None:
+        """Let the vcpu whose turn it is enter the guest, as ``advance`` does."""
+        vcpu = self.caller
         areas, tracer = vcpu.areas, self.door.tracer
         if areas.see_entries:
-            areas.enter(self._dispatch(vcpu))
+            try:
+                areas.enter(self._dispatch(vcpu))
+            except HostCrash as crash:
+                return HostCrashed(str(crash))
         self.inside = vcpu
         if VcpuEntered in tracer.wanted:
             cia = vcpu.state.read(CIA)
             tracer.emit(VcpuEntered(vcpu.vcpu_id, self.door.generation, self.clock.icount, cia))
+        return None
 
     def _dispatch(self, vcpu: Vcpu) -> Dispatch:
         """Return what the log tells of a guest entry that is to come now."""
@@ -294,7 +319,7 @@ class Guest:
                     self._give_up(vcpu)
                 return None
             case Wake(woken):
-                self._wake_due()
+                self.wake_due()
                 self._queue(woken, DispatchReason.H_PROD)
                 return None
             case YieldTo(target):
@@ -341,19 +366,19 @@ class Guest:
         vcpu = self._by_id[server]
         set_external(vcpu.state, pending=pending)
         if pending and vcpu.wake():
-            self._wake_due()
+            self.wake_due()
             self._queue(vcpu, DispatchReason.EXTERNAL_INTERRUPT)
 
     def _queue(self, vcpu: Vcpu, reason: DispatchReason, since: int | None = None) -> None:
         """Queue a vcpu that was woken, at count ``since`` or now.
 
-        Those whose decrementer woke them before must be queued already: ``_wake_due``.
+        Those whose decrementer woke them before must be queued already: ``wake_due``.
         """
         if self.reasons[vcpu.vcpu_id] != STARTED:
             self.reasons[vcpu.vcpu_id] = (reason, PreemptReason.H_CEDE)
         self.scheduler.add(vcpu, since)
 
-    def _wake_due(self) -> None:
+    def wake_due(self) -> None:
         """Queue the ceded vcpus whose decrementer is due, earliest first."""
         ceded = [v for v in self.vcpus if v.run_state is VcpuRunState.CEDED]
         dues = [(decrementer_due(vcpu.state), vcpu.vcpu_id) for vcpu in ceded]
@@ -362,16 +387,3 @@ class Guest:
                 vcpu = self._by_id[vcpu_id]
                 vcpu.wake()
                 self._queue(vcpu, DispatchReason.DECREMENTER, due)
-
-
-def _interruption(vcpu: Vcpu, reason: Breakpoint | Watchpoint | NotBuilt | Crash) -> Outcome:
-    """Return why the guest can't go on, or is not to."""
-    match reason:
-        case Breakpoint():
-            return Paused("breakpoint")
-        case Watchpoint(cia, ea, length, is_store, watch):
-            return Paused("watchpoint", GuestAccess(vcpu.vcpu_id, cia, ea, length, is_store, watch))
-        case NotBuilt(cia, word, what):
-            return VcpuCrashed(vcpu.vcpu_id, cia, what, word)
-        case Crash(cia, why):
-            return VcpuCrashed(vcpu.vcpu_id, cia, why, None)

@@ -4,8 +4,8 @@ from enum import Enum
 from time import monotonic_ns
 from typing import Final
 
-from papvmm.clock import VirtualClock
-from papvmm.machine.guest import FOREVER
+from papvmm.machine.guest import FOREVER, Guest
+from papvmm.machine.inputs import Warp
 
 
 class Pace(Enum):
@@ -24,10 +24,11 @@ class Pace(Enum):
 
 
 class HostClock:
-    """Lets virtual time pass as host time does, from ``start`` on."""
+    """Lets virtual time of a guest pass as host time does, from ``start`` on."""
 
-    def __init__(self, clock: VirtualClock) -> None:
-        self._clock: Final = clock
+    def __init__(self, guest: Guest) -> None:
+        self._guest: Final = guest
+        self._clock: Final = guest.clock
         self._origin = 0
 
     def start(self) -> None:
@@ -39,8 +40,8 @@ class HostClock:
         """By how many ns virtual time is ahead of the host's; negative where it is behind."""
         return self._clock.count + self._origin - monotonic_ns()
 
-    def catch_up(self, most: int = FOREVER) -> int:
-        """Let virtual time pass up to the host's, or to a count before that; return how much."""
-        before = self._clock.count
-        self._clock.warp_to(min(monotonic_ns() - self._origin, most))
-        return self._clock.count - before
+    def catch_up(self, most: int = FOREVER) -> None:
+        """Let virtual time pass up to the host's, or to a count before that."""
+        count = min(monotonic_ns() - self._origin, most)
+        if count > self._clock.count:
+            self._guest.take(Warp(count))

@@ -2,6 +2,7 @@
 
 from typing import TypeAlias
 
+from papvmm.engine.exits import Breakpoint, Crash, NotBuilt, Watchpoint
 from papvmm.engine.watch import Watch
 from papvmm.trace.events import HvWrite
 from papvmm.values import Value
@@ -83,3 +84,16 @@ class Paused(Value):
 Outcome: TypeAlias = (
     PoweredOff | GuestReset | Panicked | VcpuCrashed | HostCrashed | NoProgress | Quit | Paused
 )
+
+
+def interruption(vcpu_id: int, reason: Breakpoint | Watchpoint | NotBuilt | Crash) -> Outcome:
+    """Return why a guest can't go on, or is not to."""
+    match reason:
+        case Breakpoint():
+            return Paused("breakpoint")
+        case Watchpoint(cia, ea, length, is_store, watch):
+            return Paused("watchpoint", GuestAccess(vcpu_id, cia, ea, length, is_store, watch))
+        case NotBuilt(cia, word, what):
+            return VcpuCrashed(vcpu_id, cia, what, word)
+        case Crash(cia, why):
+            return VcpuCrashed(vcpu_id, cia, why, None)

@@ -25,7 +25,9 @@ class Stretches:
 
     def advance(self, guest: Guest, limit: int) -> Outcome | None:
         """Run a stretch of the turn that has begun, up to instruction count ``limit`` at most."""
-        clock = guest.clock
+        clock, history = guest.clock, guest.history
+        if history is not None and history.is_past:
+            return history.go_on(limit)
         stretch = min(self._length, limit - clock.icount)
         until, begin = clock.count + stretch, monotonic()
         happened = guest.advance(until)
@@ -34,4 +36,6 @@ class Stretches:
             self._length = max(SHORTEST, self._length // 2)
         elif spent < self._turn / 4 and clock.count >= until:
             self._length = min(LONGEST, self._length * 2)
+        if history is not None:
+            history.tick()
         return happened

@@ -40,6 +40,11 @@ class Writes(Sequence[HvWrite]):
     def __len__(self) -> int:
         return len(self._latest)
 
+    def forget_latest(self, number: int) -> None:
+        """Forget so many stores, or all there are."""
+        for _ in range(min(number, len(self._latest))):
+            self._latest.pop()
+
     @overload
     def __getitem__(self, index: int) -> HvWrite: ...
     @overload

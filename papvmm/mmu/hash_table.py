@@ -151,6 +151,18 @@ class HashTable:
         for slots in self._valid.values():
             slots.sort(key=self._order)
 
+    def put_back(self, offset: int, content: bytes) -> None:
+        """Make some entries, from the byte at ``offset`` on, what they were once."""
+        for slot, (v, r) in enumerate(_ENTRY.iter_unpack(content), start=offset // ENTRY_SIZE):
+            old_v, old_r = self.entry(slot)
+            if (old_v, old_r) != (v, r):
+                if old_v & V_VALID:
+                    self.remove(slot, old_v)
+                if v & V_VALID:
+                    self.enter(slot, v, r)
+                else:
+                    _ENTRY.pack_into(self.content, slot * ENTRY_SIZE, v, r)
+
     def _order(self, slot: int) -> tuple[int, int]:
         """Sort by when a search comes to a slot: to the primary group first."""
         return self.entry(slot)[0] & V_SECONDARY, slot

@@ -116,8 +116,8 @@ async def test_time_passes_for_a_guest_that_waits_until_it_is_paused():
 
 
 def test_a_key_finds_a_guest_for_which_time_has_passed():
-    clock = guest_running(FOREVER).clock
-    host = HostClock(clock)
+    guest = guest_running(FOREVER)
+    clock, host = guest.clock, HostClock(guest)
     host.start()
 
     host.catch_up(most=1)

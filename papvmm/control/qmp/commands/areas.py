@@ -9,7 +9,8 @@ from papvmm.control.qmp.report import areas_of, hv_write
 from papvmm.control.qmp.schema import BadArgument, Nothing, command
 from papvmm.control.strict_json import Json
 from papvmm.errors import BadInput
-from papvmm.kvmapi.one_reg import get_one_reg, register_id, set_one_reg
+from papvmm.kvmapi.one_reg import get_one_reg, register_id
+from papvmm.machine.inputs import OneReg
 from papvmm.trace.events import HvWrite
 
 MOST_STORES: Final = 10_000
@@ -61,7 +62,8 @@ async def one_reg_set(control: Control, arguments: OneRegSet) -> Json:
     vcpu, reg_id = control.vcpu(arguments.vcpu), _register(arguments.id)
     value = arguments.value
     payload = (value,) if isinstance(value, int) else tuple(value)
-    await control.machine.between_entries(lambda: set_one_reg(vcpu, reg_id, payload))
+    given = OneReg(vcpu.vcpu_id, reg_id, payload)
+    await control.machine.between_entries(lambda: control.machine.guest.take(given))
     return {}
 
 
