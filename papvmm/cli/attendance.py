@@ -3,15 +3,20 @@
 import asyncio
 from contextlib import AsyncExitStack
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from papvmm.cli.console import Console
 from papvmm.cli.loop import run_loop
+from papvmm.cli.outcome import verdict
 from papvmm.cli.output import Output
 from papvmm.cli.session import ENDING, Session, mention_loss
 from papvmm.cli.stderr import complain
 from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import Outcome
 from papvmm.machine.runstate import RunState
+
+if TYPE_CHECKING:
+    from papvmm.control.gdb.address import GdbAddress
 
 
 def attend(session: Session) -> Outcome:
@@ -22,7 +27,7 @@ def attend(session: Session) -> Outcome:
 async def _attend(session: Session) -> Outcome:
     loop, guest, args = asyncio.get_running_loop(), session.guest, session.args
     async with AsyncExitStack() as stack:
-        machine = Machine(guest, attended=args.qmp is not None, pace=session.pace)
+        machine = Machine(guest, attended=session.is_controlled, pace=session.pace)
         await stack.enter_async_context(machine)
         outlet = Outlet(session.output, machine)
         for caught in ENDING:
@@ -36,6 +41,8 @@ async def _attend(session: Session) -> Outcome:
             await stack.enter_async_context(console)
         if args.qmp is not None:
             await _listen(session, machine, stack)
+        if session.gdb is not None:
+            await _await_debugger(session.gdb, machine, stack)
         if not args.S and machine.run_state is RunState.CREATED:
             machine.resume()
         outcome = await machine.end()
@@ -53,6 +60,17 @@ async def _listen(session: Session, machine: Machine, stack: AsyncExitStack) -> 
     if qmp.wait:
         complain(f"waiting for a client at {qmp.path}")
         await server.first_client()
+
+
+async def _await_debugger(address: "GdbAddress", machine: Machine, stack: AsyncExitStack) -> None:
+    """Open the debugger's socket, and say how to connect to it."""
+    from papvmm.control.gdb.debuggee import Debuggee  # noqa: PLC0415 - who asks, waits
+    from papvmm.control.gdb.invitation import invitation  # noqa: PLC0415
+    from papvmm.control.gdb.server import GdbServer  # noqa: PLC0415
+
+    debuggee = Debuggee(machine, lambda outcome: verdict(outcome, machine.guest)[0])
+    server = await stack.enter_async_context(GdbServer(address, debuggee))
+    complain(invitation(server.address, machine.guest))
 
 
 class Outlet:

@@ -15,6 +15,7 @@ from papvmm.isa.processors import cpu_model
 from papvmm.machine.config import File, OnReboot, parse_size
 
 if TYPE_CHECKING:
+    from papvmm.control.gdb.address import GdbAddress
     from papvmm.control.qmp.address import QmpAddress
 
 
@@ -110,6 +111,17 @@ def rtc_base(text: str) -> int | None:
 def qmp_address(text: str) -> "QmpAddress":
     """Read ``unix:PATH[,server=on][,wait=off]``."""
     from papvmm.control.qmp.address import parse_address  # noqa: PLC0415 - few ask for it
+
+    return parse_address(text)
+
+
+DEBUGGER: Final = "tcp::1234"
+"""What ``-s`` stands for."""
+
+
+def gdb_address(text: str) -> "GdbAddress":
+    """Read ``unix:PATH`` or ``tcp:[HOST]:PORT``."""
+    from papvmm.control.gdb.address import parse_address  # noqa: PLC0415 - few ask for it
 
     return parse_address(text)
 

@@ -24,11 +24,11 @@ MACHINES: Final = """Supported machines are:
 pseries              pSeries Logical Partition (PAPR compliant) (default)"""
 MACHINE_QUESTIONS: Final = {(option, q) for option in ("machine", "M") for q in QUESTIONS}
 CPU_QUESTIONS: Final = {("cpu", q) for q in QUESTIONS}
-PASSED: Final = frozenset(("S", "nographic", "nodefaults", "no-reboot"))
+PASSED: Final = frozenset(("S", "s", "nographic", "nodefaults", "no-reboot"))
 PASSED_WITH_VALUE: Final = frozenset(
     (
         "kernel", "M", "machine", "m", "smp", "cpu", "initrd", "append", "rtc", "qmp", "serial",
-        "display", "action", "name",
+        "display", "action", "name", "gdb",
     )
 )  # fmt: skip
 LEFT_OUT: Final = frozenset(("enable-kvm", "no-user-config", "no-shutdown"))

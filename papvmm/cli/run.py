@@ -49,7 +49,10 @@ def add_host_arguments(parser: ArgumentParser) -> None:
         help="control socket: unix:PATH[,server=on,wait=off]")  # fmt: skip
     add("-accel", type=options.one_of("an engine", *ACCELERATORS), default=DEFAULT_ACCEL,
         help=f"{' or '.join(ACCELERATORS)} (default {DEFAULT_ACCEL})")  # fmt: skip
-    add("-S", action="store_true", help="start paused: QMP's cont lets the guest run")
+    add("-gdb", type=options.gdb_address, metavar="unix:PATH|tcp:[HOST]:PORT",
+        help="listen for a debugger, on this host only unless HOST says otherwise")  # fmt: skip
+    add("-s", action="store_true", help=f"the same as -gdb {options.DEBUGGER}")
+    add("-S", action="store_true", help="start paused: QMP's cont or a debugger lets the guest run")
     add("-nographic", action="store_true", help="give the guest ^C, ^\\ and ^Z, too; ^A x quits")
     add("-nodefaults", action="store_true", help="accepted: there are no default devices")
     add("-display", type=options.one_of("a display", "none"), help="none")

@@ -4,8 +4,9 @@ import signal
 from argparse import Namespace
 from time import monotonic
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from papvmm.cli.options import DEBUGGER, gdb_address
 from papvmm.cli.output import Output
 from papvmm.cli.stderr import complain
 from papvmm.cli.stdin import Stdin
@@ -16,6 +17,9 @@ from papvmm.machine.host_clock import Pace
 from papvmm.machine.missing import Missing
 from papvmm.machine.outcome import Outcome, Quit
 from papvmm.trace.events import MachineReset
+
+if TYPE_CHECKING:
+    from papvmm.control.gdb.address import GdbAddress
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """Signals that end a guest; the terminal is as it was when papvmm has gone."""
@@ -50,7 +54,18 @@ class Session:
     def is_alone(self) -> bool:
         """Whether nobody but the guest decides when it runs."""
         paused = self.args.S or self.guest.config.on_reboot is OnReboot.PAUSE
-        return self.args.qmp is None and not paused and self.pace is not Pace.ALWAYS
+        return not (self.is_controlled or paused or self.pace is Pace.ALWAYS)
+
+    @property
+    def is_controlled(self) -> bool:
+        """Whether somebody may connect, and wake a guest that waits for ever."""
+        return self.args.qmp is not None or self.gdb is not None
+
+    @property
+    def gdb(self) -> "GdbAddress | None":
+        """Where to listen for a debugger, if at all."""
+        given: GdbAddress | None = self.args.gdb
+        return gdb_address(DEBUGGER) if given is None and self.args.s else given
 
     @property
     def pace(self) -> Pace:

@@ -1,0 +1,94 @@
+"""Guests under gdb-multiarch itself."""
+
+import pytest
+
+from tests.guests.gdb import values, waiting
+from tests.shell import IMAGES
+
+pytestmark = pytest.mark.oracle
+
+START = 0x400000
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "gdb"
+
+
+@pytest.mark.parametrize("order", ["big", "little"])
+def test_registers_breakpoints_steps_and_symbols(path, order):
+    image = IMAGES / f"hello-{order[0]}e.elf"
+    with waiting(image, path, order=order) as guest:
+        told = guest.gdb(
+            "break cede", "continue", "info registers pc lr", "stepi", "info registers pc",
+            "x/2i cede", "delete", "continue",
+        )  # fmt: skip
+        code, console = guest.end()
+
+    before, after = values(told, "pc")
+    assert f"Breakpoint 1, 0x{before:016x} in cede ()" in told
+    assert after == before + 4
+    assert "<cede>:" in told
+    assert "exited normally" in told
+    assert code == 0
+    assert console.endswith("goodbye\n")
+
+
+def test_a_start_before_the_first_instruction(path):
+    with waiting(IMAGES / "hello-be.elf", path) as guest:
+        told = guest.gdb("info registers", "p $vs3.uint128", "p $vr2.v4_int32", "p $f1", "kill")
+        code, console = guest.end()
+
+    assert values(told, "pc") == [START]
+    assert values(told, "msr") == [0x8000000000001000]
+    assert values(told, "dec") == [0x7FFFFFFF]
+    assert values(told, "pvr") == [0x004E1202]
+    assert "$1 = 0\n" in told
+    assert "$2 = {0, 0, 0, 0}" in told
+    assert (code, console) == (0, "")
+
+
+def test_vcpus_are_threads_with_their_areas(path):
+    with waiting(IMAGES / "smp.elf", path, "-smp", "2") as guest:
+        told = guest.gdb(
+            "break rtas_stop_self", "continue", "info threads", "thread 1", "info registers papr",
+            "p/x $vpa_addr", "p $lppaca_yield_count % 2", "thread 2", "p $lppaca_yield_count % 2",
+        )  # fmt: skip
+
+    assert "Thread 1.1 (vcpu0" in told
+    assert "* 2    Thread 1.2 (vcpu1 RUNNING vpa=" in told
+    assert values(told, "vpa_addr") == values(told, "vpa_pinned")
+    assert f"$1 = {values(told, 'vpa_addr')[0]:#x}" in told
+    assert "$2 = 1" in told
+    assert "$3 = 0" in told
+
+
+def test_memory_and_registers_are_written(path):
+    with waiting(IMAGES / "hello-be.elf", path) as guest:
+        told = guest.gdb(
+            "break *printf", "continue", "set {long}$r3 = 0x6764622025640a00", "set $r4 = 42", "finish",
+            "x/s $r3", "delete", "continue",
+        )  # fmt: skip
+        code, console = guest.end()
+
+    assert console.startswith("gdb 42")
+    assert "exited normally" in told
+    assert code == 0
+
+
+def test_a_debugger_that_detaches(path):
+    with waiting(IMAGES / "hello-be.elf", path) as guest:
+        guest.gdb("stepi", "break cede", "detach")
+        code, console = guest.end()
+
+    assert code == 0
+    assert console.endswith("goodbye\n")
+
+
+def test_a_guest_that_crashes_has_an_exit_code(path):
+    with waiting(IMAGES / "oops.elf", path, "--hv", "kvm-3.6") as guest:
+        told = guest.gdb("continue")
+        code, _ = guest.end()
+
+    assert code == 33
+    assert "exited with code 041" in told
