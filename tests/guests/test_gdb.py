@@ -66,8 +66,8 @@ def test_vcpus_are_threads_with_their_areas(path):
 def test_memory_and_registers_are_written(path):
     with waiting(IMAGES / "hello-be.elf", path) as guest:
         told = guest.gdb(
-            "break *printf+8", "continue", "set {long}$r3 = 0x6764622025640a00", "set $r4 = 42", "finish",
-            "x/s $r3", "delete", "continue",
+            "break *printf+8", "continue", "set {long}$r3 = 0x6764622025640a00", "set $r4 = 42",
+            "finish", "x/s $r3", "delete", "continue",
         )  # fmt: skip
         code, console = guest.end()
 

@@ -1,7 +1,7 @@
 """Packets of gdb's remote protocol, against the examples and rules of its manual."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from papvmm.control.gdb.packets import LONGEST, Reader, Signal, checksum, frame
@@ -57,6 +57,7 @@ def test_a_count_is_never_a_mark(count):
     assert expanded(packet) == b"0" * count
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.binary(max_size=400) | st.lists(st.sampled_from([b"#", b"*", b"}", b"0" * 90])).map(b"".join)
 )
@@ -64,6 +65,7 @@ def test_every_reply_can_be_read(reply):
     assert expanded(frame(reply)) == reply
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.binary(max_size=40), max_size=5), st.integers(1, 9))
 def test_packets_come_out_however_they_come_in(bodies, size):
     escaped = [
