@@ -8,6 +8,9 @@ COUNTS: Final = 125
 
 TIMEBASE_HZ: Final = 512_000_000
 
+SECOND: Final = 1_000_000_000
+"""Counts of virtual time in a second."""
+
 
 def ticks_at(count: int) -> int:
     """Return the time base, in ticks, after ``count`` nanoseconds of virtual time."""

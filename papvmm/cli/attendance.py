@@ -39,6 +39,8 @@ async def _attend(session: Session) -> Outcome:
         if session.has_console:
             console = Console(machine, session.stdin, session.output)
             await stack.enter_async_context(console)
+        if session.is_measured:
+            await _publish(session, machine, stack)
         if args.qmp is not None:
             await _listen(session, machine, stack)
         if session.gdb is not None:
@@ -71,6 +73,20 @@ async def _await_debugger(address: "GdbAddress", machine: Machine, stack: AsyncE
     debuggee = Debuggee(machine, lambda outcome: verdict(outcome, machine.guest)[0])
     server = await stack.enter_async_context(GdbServer(address, debuggee))
     complain(invitation(server.address, machine.guest))
+
+
+async def _publish(session: Session, machine: Machine, stack: AsyncExitStack) -> None:
+    """Let others have the guest's metrics."""
+    from papvmm.control.metrics.file import MetricsFile  # noqa: PLC0415 - who asks, waits
+    from papvmm.control.metrics.server import MetricsServer  # noqa: PLC0415
+    from papvmm.observe.metrics import CONTENT_TYPE, Metrics  # noqa: PLC0415
+
+    args, text = session.args, Metrics(session.guest).text
+    if args.metrics is not None:
+        server = MetricsServer(args.metrics, machine, text, CONTENT_TYPE)
+        await stack.enter_async_context(server)
+    if args.metrics_file is not None:
+        await stack.enter_async_context(MetricsFile(args.metrics_file, text, complain))
 
 
 class Outlet:

@@ -16,6 +16,7 @@ from papvmm.machine.config import File, OnReboot, parse_size
 
 if TYPE_CHECKING:
     from papvmm.control.gdb.address import GdbAddress
+    from papvmm.control.metrics.address import MetricsAddress
     from papvmm.control.qmp.address import QmpAddress
 
 
@@ -106,6 +107,13 @@ def rtc_base(text: str) -> int | None:
     except ValueError:
         raise ArgumentTypeError(f"{text!r}: write base=utc or base=2006-06-17T16:01:21") from None
     return int(moment.replace(tzinfo=UTC).timestamp())
+
+
+def metrics_address(text: str) -> "MetricsAddress":
+    """Read where metrics are to be had."""
+    from papvmm.control.metrics.address import parse_address  # noqa: PLC0415 - who asks, waits
+
+    return parse_address(text)
 
 
 def qmp_address(text: str) -> "QmpAddress":

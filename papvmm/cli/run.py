@@ -66,6 +66,10 @@ def add_host_arguments(parser: ArgumentParser) -> None:
     add("--clock", choices=("virtual", "host"), default="virtual",
         help="what time follows: the instructions executed, the same in every run, or the host's"
         " clock (default virtual)")  # fmt: skip
+    add("--metrics", type=options.metrics_address, metavar="unix:PATH|tcp:HOST:PORT",
+        help="serve Prometheus metrics by HTTP there")  # fmt: skip
+    add("--metrics-file", metavar="FILE",
+        help="keep Prometheus metrics in a file, as node_exporter's textfiles")  # fmt: skip
     add("--timeout", type=options.seconds, metavar="SECONDS", help="stop after this much host time")
 
 

@@ -52,14 +52,20 @@ class Session:
 
     @property
     def is_alone(self) -> bool:
-        """Whether nobody but the guest decides when it runs."""
+        """Whether nobody but the guest decides when it runs, and nobody watches it."""
         paused = self.args.S or self.guest.config.on_reboot is OnReboot.PAUSE
-        return not (self.is_controlled or paused or self.pace is Pace.ALWAYS)
+        others = self.is_controlled or self.is_measured
+        return not (others or paused or self.pace is Pace.ALWAYS)
 
     @property
     def is_controlled(self) -> bool:
         """Whether somebody may connect, and wake a guest that waits for ever."""
         return self.args.qmp is not None or self.gdb is not None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether others are to have metrics of it."""
+        return self.args.metrics is not None or self.args.metrics_file is not None
 
     @property
     def gdb(self) -> "GdbAddress | None":

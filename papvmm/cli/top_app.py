@@ -121,11 +121,15 @@ class TopApp(App[str]):
 
 
 def _fitted(change: Change, width: int, height: int, shown: dict[str, bool]) -> list[Line]:
-    """Return a screen whose panels share what room there is."""
-    count = sum(shown.values())
+    """Return a screen whose panels fill the room there is: half for the log, if it needs that."""
     room = height - len(screen(change, width, Panels(0, 0)))
-    each = max(room // count - AROUND, LEAST) if count else 0
-    return screen(change, width, Panels(each * shown["log"], each * shown["writes"]))
+    log = writes = 0
+    if shown["log"]:
+        most = max(room // sum(shown.values()) - AROUND, LEAST)
+        log = min(most, max(len(change.after.log), 1))
+    if shown["writes"]:
+        writes = max(room - (log and log + AROUND) - AROUND, LEAST)
+    return screen(change, width, Panels(log, writes))
 
 
 def _content(lines: list[Line]) -> Content:

@@ -11,6 +11,7 @@ if it was woken).
 from pathlib import PurePath
 from typing import Final
 
+from papvmm.clock import SECOND
 from papvmm.machine.guest import Guest
 from papvmm.observe.perfetto import NOTHING, Detail, Hex, Known, TraceWriter
 from papvmm.papr.arguments import argument_names
@@ -32,7 +33,6 @@ SAMPLES_APART: Final = 10_000
 """Nanoseconds between two values of a counter, at the least."""
 KEPT: Final = 1 << 12
 """Kinds of stores whose descriptions are kept ready."""
-SECOND: Final = 1_000_000_000
 
 WORD: Final = 8
 ABOUT: Final = "virtual time: 1 ns is one instruction of any vcpu, or idle"

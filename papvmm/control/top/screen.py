@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from papvmm.clock import TIMEBASE_HZ
+from papvmm.clock import SECOND, TIMEBASE_HZ
 from papvmm.control.top.change import Change
 from papvmm.control.top.sample import LogEntry, Sample, VcpuSample
 from papvmm.control.top.symbols import place
@@ -14,7 +14,6 @@ from papvmm.vpa.layout import Area
 
 WIDE: Final = 132
 """Columns from which vcpus and their areas are in one table."""
-SECOND: Final = 1_000_000_000
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 _STATES: Final = {"run": Style.RUN, "preempted": Style.WAITING, "stopped": Style.DIM}
 _AREAS: Final = (Area.VPA.name, Area.SLB_SHADOW.name, Area.DTL.name)
@@ -140,6 +139,8 @@ def _alarm(sample: Sample) -> Iterator[Line]:
 
 
 def _log(sample: Sample, width: int, most: int) -> list[Line]:
+    if not sample.log:
+        return [_title("dispatch trace log: no entry")]
     rows = [_log_row(sample, entry) for entry in reversed(sample.log[-most:])]
     return [_title("dispatch trace log, newest first"), *table(_LOG, rows, width)]
 

@@ -1,0 +1,1 @@
+"""Metrics for those who collect them: over HTTP, or in a file."""
