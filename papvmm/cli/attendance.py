@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from papvmm.cli.console import Console
 from papvmm.cli.loop import run_loop
+from papvmm.cli.options import DEFER
 from papvmm.cli.outcome import verdict
 from papvmm.cli.output import Output
 from papvmm.cli.session import ENDING, Session, mention_loss
@@ -16,6 +17,7 @@ from papvmm.machine.outcome import Outcome
 from papvmm.machine.runstate import RunState
 
 if TYPE_CHECKING:
+    from papvmm.control.control import Control
     from papvmm.control.gdb.address import GdbAddress
 
 
@@ -41,8 +43,8 @@ async def _attend(session: Session) -> Outcome:
             await stack.enter_async_context(console)
         if session.is_measured:
             await _publish(session, machine, stack)
-        if args.qmp is not None:
-            await _listen(session, machine, stack)
+        if args.qmp is not None or args.incoming is not None:
+            await _control(session, machine, stack)
         if session.gdb is not None:
             await _await_debugger(session.gdb, machine, stack)
         if not args.S and machine.run_state is RunState.CREATED:
@@ -52,13 +54,29 @@ async def _attend(session: Session) -> Outcome:
         return outcome
 
 
-async def _listen(session: Session, machine: Machine, stack: AsyncExitStack) -> None:
-    """Open the control socket, and wait there for a client if that was asked for."""
+async def _control(session: Session, machine: Machine, stack: AsyncExitStack) -> None:
+    """Let the machine be controlled, and its guest come from elsewhere, if that was asked for."""
     from papvmm.control.control import Control  # noqa: PLC0415 - who asks, waits
+
+    args = session.args
+    control = Control(machine, args.name)
+    migration = await stack.enter_async_context(control.migration)
+    migration.tell = complain
+    migration.goes_on = not args.S
+    if args.incoming is not None:
+        machine.move(RunState.INMIGRATE)
+        if args.incoming != DEFER:
+            migration.expect(machine, args.incoming)
+    if args.qmp is not None:
+        await _listen(session, control, stack)
+
+
+async def _listen(session: Session, control: "Control", stack: AsyncExitStack) -> None:
+    """Open the control socket, and wait there for a client if that was asked for."""
     from papvmm.control.qmp.server import QmpServer  # noqa: PLC0415
 
     qmp = session.args.qmp
-    server = await stack.enter_async_context(QmpServer(qmp, Control(machine, session.args.name)))
+    server = await stack.enter_async_context(QmpServer(qmp, control))
     if qmp.wait:
         complain(f"waiting for a client at {qmp.path}")
         await server.first_client()
@@ -118,7 +136,7 @@ class Outlet:
         else:
             loop.remove_writer(self._output.fd)
             self._drained.set()
-        self._machine.hold(held=held)
+        self._machine.hold(held=held, by="output")
 
     def _lose(self, error: OSError) -> None:
         mention_loss(error)

@@ -134,6 +134,19 @@ def gdb_address(text: str) -> "GdbAddress":
     return parse_address(text)
 
 
+DEFER: Final = "defer"
+"""Where a guest comes from that QMP's migrate-incoming says."""
+
+
+def incoming(text: str) -> str:
+    """Read where a guest comes from: a URI, or ``defer``."""
+    from papvmm.control.migration.address import parse_uri  # noqa: PLC0415 - few ask for it
+
+    if text != DEFER:
+        parse_uri(text)
+    return text
+
+
 def reboot_action(text: str) -> OnReboot:
     """Read ``reboot=reset|shutdown|pause``."""
     key, _, value = text.partition("=")

@@ -22,6 +22,7 @@ QUIT_CODES = {
     "SIGINT": ExitCode.SIGINT,
     "SIGQUIT": ExitCode.SIGQUIT,
     "SIGTERM": ExitCode.SIGTERM,
+    "migration": ExitCode.BAD_INPUT,
     "timeout": ExitCode.TIMEOUT,
     "stdout": ExitCode.FINDING,
 }

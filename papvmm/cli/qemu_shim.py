@@ -28,7 +28,7 @@ PASSED: Final = frozenset(("S", "s", "nographic", "nodefaults", "no-reboot"))
 PASSED_WITH_VALUE: Final = frozenset(
     (
         "kernel", "M", "machine", "m", "smp", "cpu", "initrd", "append", "rtc", "qmp", "serial",
-        "display", "action", "name", "gdb",
+        "display", "action", "name", "gdb", "incoming",
     )
 )  # fmt: skip
 LEFT_OUT: Final = frozenset(("enable-kvm", "no-user-config", "no-shutdown"))
@@ -84,7 +84,8 @@ def translated(args: Sequence[str]) -> list[str]:
         if name in PASSED:
             run.append(f"-{name}")
         elif name in PASSED_WITH_VALUE:
-            run += (f"-{name}", _value(arg, rest))
+            value = _value(arg, rest)
+            run += [f"-{name}={value}"] if value.startswith("-") else [f"-{name}", value]
         elif name in LEFT_OUT_WITH_VALUE:
             _value(arg, rest)
         elif name not in LEFT_OUT:

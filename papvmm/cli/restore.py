@@ -11,6 +11,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``papvmm restore``: what ``run`` has, but for the machine itself."""
     parser.add_argument("directory", metavar="DIR", help="where papvmm save put the guest")
     add_host_arguments(parser)
+    parser.set_defaults(incoming=None)
 
 
 def run(args: Namespace) -> int:

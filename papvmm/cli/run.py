@@ -15,7 +15,7 @@ from papvmm.engine.accel import ACCELERATORS, DEFAULT_ACCEL
 from papvmm.errors import BadInput, BadUsage
 from papvmm.isa.processors import DEFAULT_MODEL, cpu_list
 from papvmm.isa.state import GPR
-from papvmm.machine.builder import boot
+from papvmm.machine.builder import boot, build
 from papvmm.machine.config import AreasOnReset, MachineConfig, OnReboot
 from papvmm.machine.guest import Guest
 from papvmm.vpa.levels import LEVELS
@@ -38,6 +38,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("-no-reboot", action="store_true", help="the same as -action reboot=shutdown")
     add("--next-kernel", metavar="ELF", action="append", default=[],
         help="load this image at the next reset instead; repeatable, one a reset")  # fmt: skip
+    add("-incoming", type=options.incoming, metavar="URI|defer",
+        help="wait for a guest that migrates here, by unix:PATH, tcp:HOST:PORT, file:PATH,"
+        " exec:COMMAND or fd:NUMBER; defer: where from, QMP's migrate-incoming says")  # fmt: skip
     add_host_arguments(parser)
     add_machine_arguments(parser)
 
@@ -102,7 +105,7 @@ def add_machine_arguments(parser: ArgumentParser) -> None:
 def config_from(args: Namespace) -> MachineConfig:
     """Return the machine that the options describe."""
     image = args.kernel or args.image
-    if image is None:
+    if image is None and args.incoming is None:
         raise BadUsage("no kernel: give an ELF image, as in papvmm run guest.elf")
     return MachineConfig(
         memory_size=args.m,
@@ -111,7 +114,7 @@ def config_from(args: Namespace) -> MachineConfig:
         accel=args.accel,
         hv=args.hv,
         hv_page=args.hv_page,
-        kernel=options.read_file(image),
+        kernel=options.read_file(image) if image else None,
         initrd=options.read_file(args.initrd) if args.initrd else None,
         dtb=options.read_file(args.dtb) if args.dtb else None,
         append=args.append,
@@ -130,6 +133,8 @@ def run(args: Namespace) -> int:
     if args.cpu in options.QUESTIONS:
         print(cpu_list())
         return ExitCode.DONE
+    if args.incoming is not None:
+        return run_guest(build(config_from(args), complain), args)
     guest = boot(config_from(args), complain)
     if args.machine.dumpdtb is not None:
         return dump_device_tree(guest, args.machine.dumpdtb)

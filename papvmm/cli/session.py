@@ -54,7 +54,7 @@ class Session:
     def is_alone(self) -> bool:
         """Whether nobody but the guest decides when it runs, and nobody watches it."""
         paused = self.args.S or self.guest.config.on_reboot is OnReboot.PAUSE
-        others = self.is_controlled or self.is_measured
+        others = self.is_controlled or self.is_measured or self.args.incoming is not None
         return not (others or paused or self.pace is Pace.ALWAYS)
 
     @property

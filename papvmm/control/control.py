@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from papvmm.control.dump.job import Dumps
+from papvmm.control.migration.migration import Migration
 from papvmm.control.received_files import ReceivedFiles
 from papvmm.errors import PapvmmError
 from papvmm.machine.machine import Machine
@@ -15,12 +16,16 @@ class NoSuchVcpu(PapvmmError):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A machine with its name (empty if it has none) and dumps, and the commander's files."""
+    """A machine with its name (empty if it has none), dumps and migrations, and files received.
+
+    The files are the commander's.
+    """
 
     machine: Machine
     name: str = ""
     dumps: Dumps = field(default_factory=Dumps)
     files: ReceivedFiles = field(default_factory=ReceivedFiles)
+    migration: Migration = field(default_factory=Migration)
 
     def vcpu(self, vcpu_id: int) -> Vcpu:
         """Return the vcpu with this id; NoSuchVcpu if there is none."""

@@ -13,7 +13,7 @@ class RandomSource:
     __slots__ = ("drawn", "seed")
 
     def __init__(self, seed: int) -> None:
-        self.seed: Final = seed & M64
+        self.seed = seed & M64
         self.drawn = 0
 
     def draw(self) -> int:

@@ -17,8 +17,12 @@ class Rtc:
 
     def __init__(self, clock: VirtualClock, base_seconds: int) -> None:
         self.clock: Final = clock
-        self.base: Final = base_seconds * NANOSECONDS
+        self.set_base(base_seconds)
         self.offset = 0
+
+    def set_base(self, seconds: int) -> None:
+        """Make this the date at power-on."""
+        self.base = seconds * NANOSECONDS
 
     @property
     def now(self) -> int:

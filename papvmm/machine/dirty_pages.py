@@ -71,6 +71,11 @@ class DirtyPages:
         for start, stop in self._runs(_COPIED, first, end):
             self._compare(start, stop)
 
+    def count(self) -> int:
+        """Return how many pages may have changed since they were collected last."""
+        runs = self._runs(_COPIED, 0, self.size)
+        return sum(-(-(stop - start) // PAGESIZE) for start, stop in runs)
+
     def held(self, window: int) -> Iterator[int]:
         """Yield the pages of a window that is followed which hold anything."""
         at = window
@@ -151,6 +156,10 @@ class Changes:
             self._add_held(window)
         changed = self._pages
         return {gpa: changed.pop(gpa) for gpa in range(window, end, PAGESIZE) if gpa in changed}
+
+    def estimate(self) -> int:
+        """Return about how many pages ``take`` would return, without looking into any."""
+        return len(self._pages) + self._dirty_pages.count()
 
     def close(self) -> None:
         """Be told of no more changes."""

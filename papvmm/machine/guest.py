@@ -89,7 +89,7 @@ class Guest:
         hypercalls: HypercallTable,
         load: Callable[["Guest", File], LoadedImage],
     ) -> None:
-        self.config: Final = config
+        self.config = config
         self.door: Final = door
         self.memory: Final = door.memory
         self.dirty_pages: Final = DirtyPages(door.memory)

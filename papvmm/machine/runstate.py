@@ -12,15 +12,27 @@ class RunState(Enum):
     CREATED = "prelaunch"
     RUNNING = "running"
     PAUSED = "paused"
+    INMIGRATE = "inmigrate"
+    """A guest is to come from somewhere else; ``PAUSED`` follows when it is there."""
+    FINISH_MIGRATE = "finish-migrate"
+    """What is left of a guest goes somewhere else, and it may yet have to go on here."""
+    POSTMIGRATE = "postmigrate"
+    """The guest has gone somewhere else."""
     SHUTDOWN = "shutdown"
 
 
-LEGAL: Final = {
-    RunState.CREATED: (RunState.RUNNING, RunState.PAUSED, RunState.SHUTDOWN),
-    RunState.RUNNING: (RunState.PAUSED, RunState.SHUTDOWN),
-    RunState.PAUSED: (RunState.RUNNING, RunState.SHUTDOWN),
+LEGAL: Final[dict[RunState, tuple[RunState, ...]]] = {
+    RunState.CREATED: (
+        RunState.RUNNING, RunState.PAUSED, RunState.INMIGRATE, RunState.FINISH_MIGRATE,
+        RunState.SHUTDOWN,
+    ),
+    RunState.RUNNING: (RunState.PAUSED, RunState.FINISH_MIGRATE, RunState.SHUTDOWN),
+    RunState.PAUSED: (RunState.RUNNING, RunState.FINISH_MIGRATE, RunState.SHUTDOWN),
+    RunState.INMIGRATE: (RunState.PAUSED, RunState.SHUTDOWN),
+    RunState.FINISH_MIGRATE: (RunState.PAUSED, RunState.POSTMIGRATE, RunState.SHUTDOWN),
+    RunState.POSTMIGRATE: (RunState.RUNNING, RunState.FINISH_MIGRATE, RunState.SHUTDOWN),
     RunState.SHUTDOWN: (),
-}
+}  # fmt: skip
 
 
 class IllegalMove(PapvmmError):

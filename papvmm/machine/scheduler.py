@@ -16,7 +16,7 @@ class Scheduler:
 
     def __init__(self, clock: VirtualClock, slice_counts: int) -> None:
         self._clock: Final = clock
-        self._slice_counts: Final = slice_counts
+        self.slice_counts = slice_counts
         self._ready: Final[deque[Vcpu]] = deque()
         self._ready_since: Final[dict[int, int]] = {}
         self.current: Vcpu | None = None
@@ -41,7 +41,7 @@ class Scheduler:
         if not self._ready:
             return None
         vcpu = self.current = self._ready.popleft()
-        self.left = self._slice_counts
+        self.left = self.slice_counts
         vcpu.stolen_counts += self._clock.count - self._ready_since.pop(vcpu.vcpu_id)
         vcpu.begin_turn()
         return vcpu

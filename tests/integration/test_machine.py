@@ -192,12 +192,12 @@ async def test_a_held_machine_serves_requests_and_goes_on_when_it_is_let_go():
     guest = guest_running(f"{hcall(0x7770)}; addi 10,10,1; b -12", slice_counts=10_000)
     async with Machine(guest) as machine:
         machine.resume()
-        machine.hold(held=True)
+        machine.hold(held=True, by="test")
         await asyncio.sleep(0.01)
         stood = guest.clock.icount
 
         served = await machine.between_entries(lambda: guest.clock.icount)
-        machine.hold(held=False)
+        machine.hold(held=False, by="test")
         await asyncio.sleep(0.01)
         await machine.pause()
 

@@ -5,6 +5,7 @@ from typing import Final, TypeAlias, assert_never
 
 from papvmm.control.control import Control
 from papvmm.control.dump.job import Progress
+from papvmm.control.migration.figures import Status
 from papvmm.control.qmp.commands.memory import progress
 from papvmm.control.steering import QUIT
 from papvmm.control.strict_json import Object
@@ -31,19 +32,17 @@ Send: TypeAlias = Callable[[str, Object], None]
 def watch(control: Control, send: Send) -> Callable[[], None]:
     """Call ``send`` with every event of a machine; return what ends that."""
     machine = control.machine
+    was_running = machine.run_state is RunState.RUNNING
 
     def on_change(run_state: RunState, outcome: Outcome) -> None:
-        match run_state:
-            case RunState.RUNNING:
-                send("RESUME", {})
-            case RunState.PAUSED:
-                send("STOP", {})
-            case RunState.SHUTDOWN:
-                send("SHUTDOWN", {"guest": _by_guest(outcome), "reason": shutdown_cause(outcome)})
-            case RunState.CREATED:
-                pass
-            case _:
-                assert_never(run_state)
+        nonlocal was_running
+        if was_running and run_state not in (RunState.RUNNING, RunState.SHUTDOWN):
+            send("STOP", {})
+        was_running = run_state is RunState.RUNNING
+        if run_state is RunState.RUNNING:
+            send("RESUME", {})
+        elif run_state is RunState.SHUTDOWN:
+            send("SHUTDOWN", {"guest": _by_guest(outcome), "reason": shutdown_cause(outcome)})
 
     def on_reset(reset: MachineReset) -> None:
         send("RESET", {"guest": reset.reason == GUEST_RESET, "reason": reset.reason})
@@ -52,14 +51,20 @@ def watch(control: Control, send: Send) -> Callable[[], None]:
         error: Object = {"error": why} if why else {}
         send("DUMP_COMPLETED", {"result": progress(latest), **error})
 
+    def on_status(status: Status) -> None:
+        if control.migration.capabilities.events:
+            send("MIGRATION", {"status": status.value})
+
     unsubscribe = machine.guest.door.tracer.subscribe(MachineReset, on_reset)
     machine.on_change.append(on_change)
     control.dumps.on_end.append(on_dump)
+    control.migration.on_status.append(on_status)
 
     def end() -> None:
         unsubscribe()
         machine.on_change.remove(on_change)
         control.dumps.on_end.remove(on_dump)
+        control.migration.on_status.remove(on_status)
 
     return end
 

@@ -10,6 +10,7 @@ from papvmm.control.control import Control
 from papvmm.control.qmp.commands.areas import AREAS
 from papvmm.control.qmp.commands.files import FILES
 from papvmm.control.qmp.commands.memory import MEMORY
+from papvmm.control.qmp.commands.migration import MIGRATION
 from papvmm.control.qmp.commands.people import PEOPLE
 from papvmm.control.qmp.commands.saving import SAVING
 from papvmm.control.qmp.commands.status import STATUS
@@ -37,6 +38,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         *PEOPLE,
         *SAVING,
         *TOP,
+        *MIGRATION,
     )
 }
 """Those but for the negotiation, which the protocol does itself."""

@@ -1,0 +1,71 @@
+"""Where a guest goes to or comes from: QEMU's URIs."""
+
+from typing import Final, TypeAlias
+
+from papvmm.errors import BadUsage
+from papvmm.values import Value
+
+LOCAL: Final = "127.0.0.1"
+"""Who is meant where no host is named: nobody else can read along, or pose as a guest."""
+MOST_PORT: Final = 0xFFFF
+
+
+class Unix(Value):
+    """A UNIX socket."""
+
+    path: str
+
+
+class Tcp(Value):
+    """A TCP port."""
+
+    host: str
+    port: int
+
+
+class InFile(Value):
+    """A file, which is read in again later."""
+
+    path: str
+
+
+class Command(Value):
+    """A shell's command: its input takes a guest, or its output brings one."""
+
+    command: str
+
+
+class Descriptor(Value):
+    """A file descriptor that this process has inherited."""
+
+    number: int
+
+
+Address: TypeAlias = Unix | Tcp | InFile | Command | Descriptor
+
+
+def parse_uri(text: str) -> Address:
+    """Read a URI; BadUsage tells which there are."""
+    kind, _, rest = text.partition(":")
+    match kind:
+        case "unix" if rest:
+            return Unix(rest)
+        case "tcp":
+            return _tcp(text, rest)
+        case "file" if rest:
+            return InFile(rest)
+        case "exec" if rest:
+            return Command(rest)
+        case "fd" if rest.isdecimal():
+            return Descriptor(int(rest))
+        case _:
+            raise BadUsage(
+                f"{text!r}: write unix:PATH, tcp:HOST:PORT, file:PATH, exec:COMMAND or fd:NUMBER"
+            )
+
+
+def _tcp(text: str, rest: str) -> Tcp:
+    host, _, port = rest.rpartition(":")
+    if not port.isdecimal() or int(port) > MOST_PORT:
+        raise BadUsage(f"{text!r}: write tcp:HOST:PORT, as in tcp:127.0.0.1:4444")
+    return Tcp(host.removeprefix("[").removesuffix("]") or LOCAL, int(port))
