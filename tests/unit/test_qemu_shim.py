@@ -26,10 +26,13 @@ def test_the_line_of_kvm_unit_tests_runs_the_guest(tmp_path):
 def test_two_dashes_are_one(tmp_path):
     assert translated(["--append", "-v x", "--no-reboot"]) == [
         *("run", "--clock", "host"),
-        "-append",
-        "-v x",
+        "-append=-v x",
         "-no-reboot",
     ]
+
+
+def test_a_value_that_looks_like_an_option_is_none():
+    assert translated(["-append", "-w"])[3:] == ["-append=-w"]
 
 
 def test_a_control_monitor_on_a_socket_is_qmp():
