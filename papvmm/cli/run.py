@@ -2,6 +2,7 @@
 
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Final
 
@@ -18,6 +19,7 @@ from papvmm.isa.state import GPR
 from papvmm.machine.builder import boot, build
 from papvmm.machine.config import AreasOnReset, MachineConfig, OnReboot
 from papvmm.machine.guest import Guest
+from papvmm.machine.outcome import Outcome
 from papvmm.vpa.levels import LEVELS
 
 TOTAL_SIZE: Final = 4
@@ -128,6 +130,11 @@ def config_from(args: Namespace) -> MachineConfig:
     )
 
 
+def is_question(args: Namespace) -> bool:
+    """Tell whether an option asks for something to be told instead of a run."""
+    return args.cpu in options.QUESTIONS or args.machine.dumpdtb is not None
+
+
 def run(args: Namespace) -> int:
     """Run the guest to its end, or list the processors."""
     if args.cpu in options.QUESTIONS:
@@ -155,7 +162,14 @@ def dump_device_tree(guest: Guest, path: str) -> int:
 
 def run_guest(guest: Guest, args: Namespace) -> int:
     """Run a guest to its end, connected as the host arguments say."""
-    session = Session(guest, args)
+    return explain(run_to_its_end(guest, args), guest)
+
+
+def run_to_its_end(
+    guest: Guest, args: Namespace, hear: Callable[[bytes], None] | None = None
+) -> Outcome:
+    """Run a guest, and return how it ended; ``hear`` gets what it prints on its console."""
+    session = Session(guest, args, hear)
     with traced(guest, args.trace), session.stdin if session.has_console else nullcontext():
         outcome = session.run_ahead() if session.is_alone else None
         if outcome is None:
@@ -164,4 +178,4 @@ def run_guest(guest: Guest, args: Namespace) -> int:
             outcome = attend(session)
     for line in session.missing.lines():
         complain(line)
-    return explain(outcome, guest)
+    return outcome

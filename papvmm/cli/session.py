@@ -2,6 +2,7 @@
 
 import signal
 from argparse import Namespace
+from collections.abc import Callable
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -29,9 +30,12 @@ class Session:
     """One run of a guest, from where it is to its end.
 
     Until the event loop takes over, signals are noted, and ``end`` says what they ask for.
+    ``hear`` gets what the guest prints, before stdout does.
     """
 
-    def __init__(self, guest: Guest, args: Namespace) -> None:
+    def __init__(
+        self, guest: Guest, args: Namespace, hear: Callable[[bytes], None] | None = None
+    ) -> None:
         self.guest: Final = guest
         self.args: Final = args
         self.stdin: Final = Stdin(raw=args.nographic or args.serial.startswith("mon:"))
@@ -43,7 +47,7 @@ class Session:
         )
         self._end = ""
         if self.has_console:
-            guest.console.output = self.output.write
+            guest.console.output = self.output.write if hear is None else self._and(hear)
             if self.stdin.is_file:
                 guest.console.feed(self.stdin.read_all())
         guest.door.tracer.subscribe(MachineReset, lambda _: self._mention_refusals())
@@ -96,6 +100,13 @@ class Session:
         """Tell whether there is anything to do but to run the guest."""
         waits = self.has_console and self.stdin.has_come()
         return waits or self.output.is_full or bool(self.end)
+
+    def _and(self, hear: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        def show(characters: bytes) -> None:
+            hear(characters)
+            self.output.write(characters)
+
+        return show
 
     def _hold(self, held: bool) -> None:  # noqa: FBT001 - a callback
         self.guest.heed = held

@@ -66,8 +66,16 @@ class Corruption:
 
 
 def corruption_in(record: RunRecord) -> Corruption:
-    """Judge a recorded run."""
-    testimony = testimony_in(record)
+    """Judge a recorded run by both witnesses."""
+    return _judged(record, testimony_in(record))
+
+
+def corruption_by_stores(record: RunRecord) -> Corruption:
+    """Judge a recorded run by the hypervisor's stores alone, up to its end."""
+    return _judged(record, None)
+
+
+def _judged(record: RunRecord, testimony: Testimony | None) -> Corruption:
     looked = record.end + 1 if testimony is None else testimony.icount
     hits = tuple(spot for spot in record.spots if is_hit(spot))
     seen = tuple(hit for hit in hits if hit.first.icount < looked)

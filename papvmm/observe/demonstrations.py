@@ -6,7 +6,7 @@ from shlex import join, quote
 from typing import Final
 
 from papvmm.machine.config import MIB, AreasOnReset, File, MachineConfig
-from papvmm.observe.exhibit import Demonstration, Exhibit, Scene
+from papvmm.observe.exhibit import Demonstration, Exhibit, Names, Scene
 
 CURE: Final = (
     "at reset, before any vcpu enters the guest again, ONE_REG sets VPA_SLB, VPA_DTL and VPA_ADDR"
@@ -123,8 +123,7 @@ def hibernation() -> Demonstration:
         ),
         harmed=Scene("kvm-3.6", "KVM of Linux 3.6", lost, save_after=80_000),
         cured=Scene("kvm-3.7", "KVM of Linux 3.7", lost.replace(hv="kvm-3.7"), save_after=80_000),
-        before="the guest",
-        after="the restored guest",
+        names=Names("the guest", "the restored guest"),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Final, NamedTuple, assert_never
 
 from papvmm.machine.config import File, MachineConfig
 from papvmm.machine.outcome import (
@@ -20,6 +20,16 @@ from papvmm.observe.corruption import Corruption
 from papvmm.observe.record import RunRecord
 from papvmm.observe.resumption import Resumption
 from papvmm.trace.events import Registration
+
+
+class Names(NamedTuple):
+    """Who runs before the handover, and after it."""
+
+    before: str
+    after: str
+
+
+KERNELS: Final = Names("kernel A", "kernel B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +53,8 @@ class Scene:
 class Demonstration:
     """``harmed`` is the scene in which something goes wrong, ``cured`` the one in which it can't.
 
-    ``story`` is a paragraph, ``cure`` what makes the difference, in a line. ``before`` and
-    ``after`` name who runs on either side of the handover. ``given`` names the files that are
-    the user's own.
+    ``story`` is a paragraph, ``cure`` what makes the difference, in a line. ``given`` names the
+    files that are the user's own.
     """
 
     name: str
@@ -54,8 +63,7 @@ class Demonstration:
     cure: str
     harmed: Scene
     cured: Scene
-    before: str = "kernel A"
-    after: str = "kernel B"
+    names: Names = KERNELS
     given: tuple[str, ...] = ()
 
     @property

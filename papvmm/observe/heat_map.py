@@ -50,7 +50,7 @@ def _page(record: RunRecord, page: int, until: int) -> Iterator[Node]:
         offset = f"+{row * CELL_BYTES * ACROSS:03x}"
         yield node("text", offset, x=0, y=y, class_="mono small dim")
     yield from _grid()
-    for index, cell in enumerate(cells_of(record, page, CELL_BYTES, until)):
+    for index, cell in enumerate(cells_of(record.spots, page, CELL_BYTES, until)):
         if cell.mark is not Mark.NONE:
             yield _cell(index, cell)
     for area in areas:

@@ -14,6 +14,7 @@ from papvmm.vpa.dtl import DTL_ENTRY
 from papvmm.vpa.layout import Area
 
 LINE: Final = 16
+MOST_FIELDS: Final = 32
 ENTRIES_SHOWN: Final = 2
 """Log entries of each vcpu that are shown byte by byte."""
 
@@ -50,7 +51,10 @@ def hex_diff(result: Result) -> Node:
     memory = memory_of(result.record, result.corruption)
     heads = ("gpa", "", "bytes", "stored as", "vcpu", "stores", "first, last", "registered")
     groups = by_field(result.corruption.hits)
-    rows = [row for group in groups for row in _rows(memory, group, result)]
+    rows = [row for group in groups[:MOST_FIELDS] for row in _rows(memory, group, result)]
+    if len(groups) > MOST_FIELDS:
+        words = f"and {len(groups) - MOST_FIELDS} more fields"
+        rows.append(node("tr", node("td", words, colspan=len(heads), class_="more")))
     return node(
         "table",
         node("thead", node("tr", *(node("th", head) for head in heads))),
@@ -114,15 +118,16 @@ def _provenance(
     registered: tuple[Node | str, ...] = ()
     if registration is not None:
         area = f"{AREA_TEXT[registration.area]} at {registration.gpa:#x}"
-        door = f"{registration.door} @{registration.icount:,}"
-        registered = (area, node("br"), door, *([node("small", callers)] if callers else []))
+        when = f"@{registration.icount:,}"
+        caller = [node("small", callers)] if callers else []
+        registered = (area, node("br"), registration.door, node("br"), when, *caller)
     details = (node("br"), node("small", detail)) if detail else ()
-    when = (f"@{hits.first:,}", node("br"), f"@{hits.last:,}")
+    stored = (f"@{hits.first:,}", node("br"), f"@{hits.last:,}")
     return (
         node("td", node("b", hits.name), *details, rowspan=lines, class_="field"),
         node("td", str(hits.write.vcpu_id), rowspan=lines, class_="number"),
         node("td", f"{hits.stores:,}", rowspan=lines, class_="number"),
-        node("td", *when, rowspan=lines, class_="number"),
+        node("td", *stored, rowspan=lines, class_="number"),
         node("td", *registered, rowspan=lines, class_="registered"),
     )
 

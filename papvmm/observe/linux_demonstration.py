@@ -12,7 +12,7 @@ from papvmm.boot.initramfs import (
 )
 from papvmm.machine.config import MIB, AreasOnReset, File, MachineConfig
 from papvmm.observe.demonstrations import CURE, image
-from papvmm.observe.exhibit import Demonstration, Scene
+from papvmm.observe.exhibit import KERNELS, Demonstration, Scene
 
 TITLE: Final = "the reboot corruption, by Linux"
 
@@ -62,7 +62,7 @@ def linux(
             keep.replace(areas_on_reset=AreasOnReset.UNREGISTER),
             longest=LONGEST,
         ),
-        before="Linux",
+        names=KERNELS._replace(before="Linux"),
         given=tuple(file.name for file in (kernel, initrd) if file),
     )
 

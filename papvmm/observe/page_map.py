@@ -1,5 +1,6 @@
 """Whose bytes are these? A page of guest RAM as a row of cells, after the handover."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -39,13 +40,13 @@ def pages_shown(*records: RunRecord) -> tuple[int, ...]:
     return tuple(sorted({page for record in records for page in record.pages}))
 
 
-def cells_of(record: RunRecord, page: int, size: int, until: int) -> tuple[Cell, ...]:
+def cells_of(spots: Iterable[Spot], page: int, size: int, until: int) -> tuple[Cell, ...]:
     """Return the cells of the 4 KiB page at ``page``, each of ``size`` bytes.
 
     Only places that were first stored to before ``until`` instructions count.
     """
     row = [EMPTY] * (PAGE // size)
-    for spot in record.spots:
+    for spot in spots:
         gpa, length = spot.first.gpa, len(spot.now)
         if spot.first.icount >= until:
             continue

@@ -57,7 +57,7 @@ def _timeline(exhibit: Exhibit, y: float) -> Iterator[Node]:
     harmed = exhibit.harmed
     if harmed.record.handover is None:
         return
-    axis = axis_of(exhibit, harmed.record.handover)
-    drawing = timeline(harmed, exhibit.demonstration, axis)
+    axis = axis_of((harmed, exhibit.cured))
+    drawing = timeline(harmed, exhibit.demonstration.names, axis)
     yield node("text", harmed.scene.label, x=MARGIN, y=y - 8, class_="dim")
     yield node("g", drawing, transform=f"translate({MARGIN:g} {y:g})")

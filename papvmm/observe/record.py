@@ -52,7 +52,7 @@ class Store(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A stretch of instructions a vcpu ran between an entry and the exit that followed.
+    """A stretch of instructions a vcpu ran, from an entry to the exit after which it waited.
 
     ``why`` is the exit's reason, empty if the recording ended first.
     """
@@ -98,8 +98,9 @@ class RunRecord:
     """A recorded run.
 
     ``stores``, ``turns`` and ``registrations`` are those around the handover, ``spots`` all
-    stores into areas after it, by address. ``pages`` holds the final bytes of every 4 KiB page
-    with an area or a spot.
+    stores into areas after it, by address; ``earlier_spots`` those before it, as it found them.
+    ``pages`` holds the final bytes of every 4 KiB page with an area or a spot. No store is
+    missing ``since`` that many instructions, up to the handover or, without one, the end.
     """
 
     handover: Handover | None
@@ -111,11 +112,13 @@ class RunRecord:
     console: tuple[Line, ...]
     pages: Mapping[int, bytes]
     end: int
+    earlier_spots: tuple[Spot, ...] = ()
+    since: int = 0
 
     @property
     def earlier_areas(self) -> tuple[Registration, ...]:
-        """The areas that were registered before the handover."""
-        last = self.handover.icount if self.handover else -1
+        """The areas that were registered before the handover, or at all if there was none."""
+        last = self.handover.icount if self.handover else self.end
         return tuple(r for r in self.registrations if r.gpa and r.icount <= last)
 
 
@@ -126,10 +129,13 @@ class Window(Generic[T]):
         self._before: Final[deque[T]] = deque(maxlen=KEPT)
         self._after: Final[list[T]] = []
         self._handed_over = False
+        self.is_full = False
+        """Whether events before the handover have been dropped."""
 
     def add(self, event: T) -> None:
         """Keep an event, or drop it if it came too long after the handover."""
         if not self._handed_over:
+            self.is_full = len(self._before) == KEPT
             self._before.append(event)
         elif len(self._after) < KEPT:
             self._after.append(event)
@@ -137,6 +143,7 @@ class Window(Generic[T]):
     def hand_over(self) -> None:
         """Note that what follows is after the handover."""
         self._handed_over = True
+        self.is_full |= len(self._before) + len(self._after) > KEPT
         self._before.extend(self._after)
         self._after.clear()
 
@@ -160,7 +167,10 @@ class Recorder:
         self._stores: Final[Window[Store]] = Window()
         self._turns: Final[Window[Turn]] = Window()
         self._spots: Final[dict[tuple[int, int], Spot]] = {}
+        self._earlier: tuple[Spot, ...] = ()
         self._inside: Final[dict[int, VcpuEntered]] = {}
+        self._turn: Turn | None = None
+        """The latest turn, which goes on if its vcpu is the next one to enter, and at once."""
         self._activity: Final[dict[int, Activity]] = {}
         self._console: Final[deque[Line]] = deque(maxlen=KEPT)
         self._partial_line = b""
@@ -194,7 +204,11 @@ class Recorder:
         """
         last = self._last_registration if foreign else 0
         self._handover = Handover(self._icount(), reason, last)
+        self._earlier = self._sorted_spots()
+        for spot in self._earlier:
+            spot.now = spot.last.new
         self._spots.clear()
+        self._keep_turn()
         for window in (self._registrations, self._stores, self._turns):
             window.hand_over()
 
@@ -202,6 +216,8 @@ class Recorder:
         """Return the record of the run up to now."""
         for vcpu_id in tuple(self._inside):
             self._end_turn(vcpu_id, self._icount(), "")
+        self._keep_turn()
+        stores = self._stores.events()
         for (gpa, length), spot in self._spots.items():
             spot.now = memory.read(gpa, length)
         registrations = self._registrations.events()
@@ -215,14 +231,19 @@ class Recorder:
         return RunRecord(
             handover=self._handover,
             registrations=registrations,
-            stores=self._stores.events(),
+            stores=stores,
             turns=self._turns.events(),
-            spots=tuple(self._spots[key] for key in sorted(self._spots)),
+            spots=self._sorted_spots(),
             activity=dict(sorted(self._activity.items())),
             console=tuple(self._console),
             pages={page: memory.read(page, PAGE) for page in sorted(pages)},
             end=self._icount(),
+            earlier_spots=self._earlier,
+            since=stores[0].write.icount if self._stores.is_full else 0,
         )
+
+    def _sorted_spots(self) -> tuple[Spot, ...]:
+        return tuple(self._spots[key] for key in sorted(self._spots))
 
     def _request(self, event: AreaRequested) -> None:
         self._last_registration = event.registration.number
@@ -252,8 +273,18 @@ class Recorder:
             self._end_turn(event.vcpu_id, event.icount, event.why)
 
     def _end_turn(self, vcpu_id: int, end: int, why: str) -> None:
-        entered = self._inside.pop(vcpu_id)
-        self._turns.add(Turn(vcpu_id, entered.icount, end, entered.cia, why))
+        entered, turn = self._inside.pop(vcpu_id), self._turn
+        start, cia = entered.icount, entered.cia
+        if turn is not None and (turn.vcpu_id, turn.end) == (vcpu_id, start):
+            start, cia = turn.start, turn.cia
+        else:
+            self._keep_turn()
+        self._turn = Turn(vcpu_id, start, end, cia, why)
+
+    def _keep_turn(self) -> None:
+        if self._turn is not None:
+            self._turns.add(self._turn)
+            self._turn = None
 
     def _reset(self, event: MachineReset) -> None:
         self.hand_over(event.reason, foreign=True)

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from papvmm.memory.guest_memory import PAGE
 from papvmm.observe.corruption import by_field
 from papvmm.observe.exhibit import Exhibit, Result, outcome_text
-from papvmm.observe.page_map import Mark, cells_of, mark_of, pages_shown
+from papvmm.observe.page_map import Cell, Mark, cells_of, mark_of, pages_shown
 from papvmm.observe.record import RunRecord
 from papvmm.observe.wording import AREA_TEXT, counted, handover_text, setting, shortened
 from papvmm.trace.events import Registration
@@ -58,6 +58,11 @@ _CELL: Final = {
 }
 
 
+def symbol_of(cell: Cell, paint: Paint = plain) -> str:
+    """Return the character that shows a cell of a page."""
+    return paint(*_CELL[cell.mark])
+
+
 def draw(exhibit: Exhibit, report: str, command: str, paint: Paint) -> str:
     """Return the whole text, lines of at most ``WIDTH`` columns.
 
@@ -67,9 +72,9 @@ def draw(exhibit: Exhibit, report: str, command: str, paint: Paint) -> str:
         _title(exhibit, paint),
         _story(exhibit, paint),
         _columns(exhibit, paint),
-        _hits(exhibit.harmed, paint),
+        hits(exhibit.harmed, paint),
         _explanation(exhibit, paint),
-        (_labelled("look at", report), *_command(command)),
+        (labelled("look at", report), *_command(command)),
     )
     return "\n".join("\n".join(lines) + "\n" for lines in map(list, sections) if lines)
 
@@ -93,16 +98,17 @@ def _story(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
     handover = record.handover
     if handover is None:
         return
-    yield _labelled(
-        exhibit.demonstration.before, "registers its areas with the hypervisor (H_REGISTER_VPA):"
+    yield labelled(
+        exhibit.demonstration.names.before,
+        "registers its areas with the hypervisor (H_REGISTER_VPA):",
     )
     for line in registered(record):
-        yield _labelled("", line)
+        yield labelled("", line)
     what, when = f"── {handover_text(handover)} ", f" {at(handover.icount)} ──"
     yield "  " + paint(what + when.rjust(WIDTH - 4 - len(what), "─"), Ink.STRONG)
     after = (line.text for line in record.console if line.icount >= handover.icount)
     actor, _, said = next(after, "").partition(": ")
-    yield _labelled(actor, said)
+    yield labelled(actor, said)
 
 
 def registered(record: RunRecord) -> Iterator[str]:
@@ -122,23 +128,23 @@ def _columns(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
     """Draw the runs side by side: the left column is padded, the right one needs no spaces."""
     columns = ((exhibit.harmed, COLUMN), (exhibit.cured, 0))
     labels = (paint(f"{result.scene.label:<{width}}", Ink.STRONG) for result, width in columns)
-    yield _labelled("", "".join(labels))
+    yield labelled("", "".join(labels))
     if exhibit.harmed.record.handover:
         for page in pages_shown(exhibit.harmed.record, exhibit.cured.record):
             strips = (_strip(result, page, width, paint) for result, width in columns)
-            yield _labelled(f"{page:#x}", "".join(strips))
+            yield labelled(f"{page:#x}", "".join(strips))
         seen = {mark_of(spot) for result, _ in columns for spot in result.record.spots}
         key = "   ".join(text for mark, text in _KEYS.items() if mark in seen)
-        yield _labelled("", paint(key, Ink.FAINT))
+        yield labelled("", paint(key, Ink.FAINT))
     said = (f"{_told(result):<{width}}" for result, width in columns)
-    yield _labelled("guest says", "".join(said))
+    yield labelled("guest says", "".join(said))
     verdicts = (_verdict(result, width, paint) for result, width in columns)
-    yield _labelled("verdict", "".join(verdicts))
+    yield labelled("verdict", "".join(verdicts))
 
 
 def _strip(result: Result, page: int, width: int, paint: Paint) -> str:
-    cells = cells_of(result.record, page, PAGE // CELLS, result.looked)
-    strip = "".join(paint(*_CELL[cell.mark]) for cell in cells)
+    cells = cells_of(result.record.spots, page, PAGE // CELLS, result.looked)
+    strip = "".join(symbol_of(cell, paint) for cell in cells)
     words = sum(page <= gpa < page + PAGE for gpa in result.corruption.gpas)
     text = f"{counted(words, 'word'):>10} hit" if words else ""
     if not words and result.resumption is None:
@@ -172,7 +178,8 @@ def _verdict(result: Result, width: int, paint: Paint) -> str:
     return paint(f"{text:<{width}}", ink)
 
 
-def _hits(result: Result, paint: Paint) -> Iterator[str]:
+def hits(result: Result, paint: Paint) -> Iterator[str]:
+    """Tell which fields hit the next kernel's memory, one line each."""
     groups = by_field(result.corruption.hits)
     if not groups:
         return
@@ -189,20 +196,20 @@ def _hits(result: Result, paint: Paint) -> Iterator[str]:
         )
     if result.corruption.late:
         count = len(result.corruption.late)
-        yield f"  … and {count} more places after kernel B had looked for the last time"
+        yield f"  … and {count} more places after the kernel had looked for the last time"
 
 
 def _explanation(exhibit: Exhibit, paint: Paint) -> Iterator[str]:
     for result in (exhibit.harmed, exhibit.cured):
         for refusal in result.refusals:
-            yield from _labelled_paragraph(result.scene.name, refusal)
+            yield from labelled_paragraph(result.scene.name, refusal)
         if result.crashed or result.doubt:
             reason = result.doubt or outcome_text(result.outcome)
-            yield from _labelled_paragraph(
+            yield from labelled_paragraph(
                 result.scene.name, reason, lambda line: paint(line, Ink.BAD)
             )
-    yield from _first_bad_write(exhibit.harmed, exhibit.demonstration.before)
-    yield from _labelled_paragraph("cure", exhibit.demonstration.cure)
+    yield from _first_bad_write(exhibit.harmed, exhibit.demonstration.names.before)
+    yield from labelled_paragraph("cure", exhibit.demonstration.cure)
 
 
 def _first_bad_write(result: Result, before: str) -> Iterator[str]:
@@ -213,14 +220,14 @@ def _first_bad_write(result: Result, before: str) -> Iterator[str]:
     registration = write.registration
     refused = "its unregistration was refused" if result.refusals else "nobody has unregistered it"
     area = "" if registration is None else AREA_TEXT[registration.area]
-    yield from _labelled_paragraph(
+    yield from labelled_paragraph(
         "first bad",
         f"{write.field} of vcpu{write.vcpu_id} at {write.gpa:#x}, {shortened(write.old)} →"
         f" {shortened(write.new)}, {at(write.icount)}: {write.icount - handover.icount:,}"
         f" instructions after the handover",
     )
     if registration is not None:
-        yield from _labelled_paragraph(
+        yield from labelled_paragraph(
             "why",
             f"vcpu{registration.vcpu_id} registered that {area} for {before}"
             f" ({result.origin(registration)}), and {refused}",
@@ -232,17 +239,19 @@ def _command(command: str) -> Iterator[str]:
     line, label = "", "run it"
     for word in map(quote, split(command)):
         if line and LEFT + len(line) + len(word) + 3 > WIDTH:
-            yield _labelled(label, f"{line} \\")
+            yield labelled(label, f"{line} \\")
             line, label = "", ""
         line = f"{line} {word}" if line else word
-    yield _labelled(label, line)
+    yield labelled(label, line)
 
 
-def _labelled(label: str, text: str) -> str:
+def labelled(label: str, text: str) -> str:
+    """Write a line with a label before it."""
     return f"  {label:<{LEFT - 2}}{text}"
 
 
-def _labelled_paragraph(label: str, text: str, paint: Callable[[str], str] = str) -> Iterator[str]:
+def labelled_paragraph(label: str, text: str, paint: Callable[[str], str] = str) -> Iterator[str]:
+    """Write a text that may be longer than a line."""
     for line in wrap(text, WIDTH - LEFT):
-        yield _labelled(label, paint(line))
+        yield labelled(label, paint(line))
         label = ""

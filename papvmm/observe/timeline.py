@@ -1,13 +1,13 @@
 """The swim-lane timeline around the handover: who ran, and what the hypervisor stored meanwhile."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from papvmm.observe.exhibit import Demonstration, Exhibit, Result
+from papvmm.observe.exhibit import Names, Result
 from papvmm.observe.markup import Node, node
-from papvmm.observe.record import Handover, RunRecord, Spot, Store, Turn
+from papvmm.observe.record import RunRecord, Spot, Store, Turn
 from papvmm.observe.wording import AREA_TEXT, handover_text
 from papvmm.trace.events import Registration
 from papvmm.vpa.layout import Area
@@ -23,9 +23,12 @@ BLOCK: Final = 24.0
 STORED: Final = {Area.VPA.name: 40.0, Area.DTL.name: 60.0}
 """Where in a lane the stores into an area are, below its top."""
 
+SHORTEST: Final = 1000
+"""Instructions on either side of the handover, at least."""
+
 MILLION: Final = 1_000_000
 
-SLIVER: Final = 0.5
+SLIVER: Final = 1.0
 """Gaps between blocks that are narrower, in pixels, are not drawn."""
 
 MARK_GAP: Final = 5.0
@@ -36,34 +39,41 @@ WAITS: Final = {"cede": "ceded", "slice": "waits for its turn", "stop": "stopped
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Which instructions are drawn, and where: the scale changes at the handover."""
+    """Which instructions are drawn, and where: the scale changes at a handover, if there is one."""
 
     start: int
-    handover: int
+    handover: int | None
     end: int
 
     def x(self, icount: int) -> float:
         """Return where a position is; positions outside are at the edges."""
+        inside = min(max(icount, self.start), self.end)
+        right = WIDTH - RIGHT
+        if self.handover is None:
+            return LEFT + (inside - self.start) * (right - LEFT) / (self.end - self.start)
         if icount < self.handover:
-            inside = max(icount - self.start, 0)
-            return LEFT + inside * (MIDDLE - LEFT) / (self.handover - self.start)
-        inside = min(icount, self.end) - self.handover
-        return MIDDLE + inside * (WIDTH - RIGHT - MIDDLE) / (self.end - self.handover)
+            return LEFT + (inside - self.start) * (MIDDLE - LEFT) / (self.handover - self.start)
+        return MIDDLE + (inside - self.handover) * (right - MIDDLE) / (self.end - self.handover)
 
     def holds(self, icount: int) -> bool:
         """Tell whether a position is drawn."""
         return self.start <= icount <= self.end
 
 
-def axis_of(exhibit: Exhibit, handover: Handover) -> Axis:
-    """Reach from before the first area was registered until the guests know what they say."""
-    results = (exhibit.harmed, exhibit.cured)
+def axis_of(results: Sequence[Result]) -> Axis:
+    """Reach from before the first area was registered until the guests know what they say.
+
+    The results have their handover in common. Without one, the end is where the run ends.
+    """
+    handover = results[0].record.handover
+    end = max(result.looked for result in results)
     registered = (r.icount for result in results for r in result.record.registrations if r.gpa)
-    first = min((icount for icount in registered), default=handover.icount)
-    before = max(handover.icount - first, 1000)
-    start = max(handover.icount - before - before // 10, 0)
-    end = max(handover.icount + 1000, *(result.looked for result in results))
-    return Axis(start, handover.icount, end)
+    middle = end if handover is None else handover.icount
+    before = max(middle - min(registered, default=middle), SHORTEST)
+    start = max(middle - before - before // 10, 0)
+    if handover is None:
+        return Axis(start, None, max(end, start + SHORTEST))
+    return Axis(start, middle, max(middle + SHORTEST, end))
 
 
 def height(vcpus: int) -> float:
@@ -71,23 +81,27 @@ def height(vcpus: int) -> float:
     return TOP + vcpus * LANE + 34
 
 
-def timeline(result: Result, demonstration: Demonstration, axis: Axis) -> Node:
+def timeline(result: Result, names: Names, axis: Axis) -> Node:
     """Draw the lanes of all vcpus, the handover, the axis, and the first bad store."""
     record, vcpus = result.record, result.scene.config.vcpus
     return node(
         "g",
         *_ruler(axis, vcpus),
         *(part for vcpu_id in range(vcpus) for part in _lane(record, axis, vcpu_id)),
-        *_handover(record, demonstration, axis, vcpus),
+        *_handover(record, names, axis, vcpus),
         *_first_bad_store(result.corruption.first, axis),
     )
 
 
 def _ruler(axis: Axis, vcpus: int) -> Iterator[Node]:
     bottom = TOP + vcpus * LANE
-    before = _round_positions(axis.start, axis.handover, 5)
-    after = _round_positions(axis.handover, axis.end, 7)
-    for icount, step in (*((i, before.step) for i in before), *((i, after.step) for i in after)):
+    parts = [_round_positions(axis.start, axis.end, 12)]
+    if axis.handover is not None:
+        parts = [
+            _round_positions(axis.start, axis.handover, 5),
+            _round_positions(axis.handover, axis.end, 7),
+        ]
+    for icount, step in ((i, part.step) for part in parts for i in part):
         x = axis.x(icount)
         yield node("line", x1=x, x2=x, y1=TOP - 4, y2=bottom, class_="rule")
         yield node(
@@ -225,16 +239,14 @@ def _flow(
             return
 
 
-def _handover(
-    record: RunRecord, demonstration: Demonstration, axis: Axis, vcpus: int
-) -> Iterator[Node]:
+def _handover(record: RunRecord, names: Names, axis: Axis, vcpus: int) -> Iterator[Node]:
     handover = record.handover
+    yield node("text", names.before, x=LEFT, y=TOP - 8, class_="old-name")
     if handover is None:
         return
     x = axis.x(handover.icount)
-    yield node("text", demonstration.before, x=LEFT, y=TOP - 8, class_="old-name")
     right, end = WIDTH - RIGHT, "end"
-    yield node("text", demonstration.after, x=right, y=TOP - 8, text_anchor=end, class_="new-name")
+    yield node("text", names.after, x=right, y=TOP - 8, text_anchor=end, class_="new-name")
     yield node("line", x1=x, x2=x, y1=TOP - 20, y2=TOP + vcpus * LANE, class_="handover")
     name = f"{handover_text(handover)} @{handover.icount:,}"
     yield node("text", name, x=x, y=TOP - 26, text_anchor="middle", class_="strong")

@@ -15,7 +15,7 @@ from papvmm.clock import SECOND
 from papvmm.machine.guest import Guest
 from papvmm.observe.perfetto import NOTHING, Detail, Hex, Known, TraceWriter
 from papvmm.papr.arguments import argument_names
-from papvmm.papr.hcall import HcallStatus
+from papvmm.papr.hcall import status_name
 from papvmm.trace.events import (
     AreaRequested,
     HcallDone,
@@ -37,7 +37,7 @@ KEPT: Final = 1 << 12
 WORD: Final = 8
 ABOUT: Final = "virtual time: 1 ns is one instruction of any vcpu, or idle"
 _COUNT: Final = LPPACA.name_at(YIELD_COUNT.offset)
-_STATUS: Final = {status.value: status.name for status in HcallStatus}
+
 
 RUNNING: Final = "running"
 PREEMPTED: Final = "preempted"
@@ -175,7 +175,7 @@ class Tracks:
             name: Hex(value)
             for name, value in zip(argument_names(event.name), event.args, strict=False)
         }
-        told["status"] = _STATUS.get(event.status, str(event.status))
+        told["status"] = status_name(event.status)
         told |= {f"r{i} out": Hex(value) for i, value in enumerate(event.outputs, start=4)}
         writer.begin(track, now, event.name, writer.details(told))
         rtas, lane.rtas = lane.rtas, None

@@ -1,13 +1,9 @@
 """The page map: a cell shows the worst that happened to its bytes."""
 
-from dataclasses import replace
-
 from papvmm.observe.page_map import Mark, cells_of
 from papvmm.observe.record import Spot
 from papvmm.trace.events import HvWrite
-from tests.played_reboot import played_reboot
 
-RECORD = played_reboot(keep=False)
 PAGE = 0x600000
 END = 1 << 62
 
@@ -19,7 +15,7 @@ def spot(gpa: int, length: int, *, foreign: bool, survives: bool = True, icount:
 
 
 def marked(*spots: Spot, until: int = END) -> dict[int, Mark]:
-    cells = cells_of(replace(RECORD, spots=spots), PAGE, 16, until)
+    cells = cells_of(spots, PAGE, 16, until)
     return {index: cell.mark for index, cell in enumerate(cells) if cell.mark is not Mark.NONE}
 
 
