@@ -15,6 +15,7 @@ from papvmm.machine.ahead import run_ahead
 from papvmm.machine.config import OnReboot
 from papvmm.machine.guest import Guest
 from papvmm.machine.host_clock import Pace
+from papvmm.machine.inputs import Keys
 from papvmm.machine.missing import Missing
 from papvmm.machine.outcome import Outcome, Quit
 from papvmm.trace.events import MachineReset
@@ -49,7 +50,7 @@ class Session:
         if self.has_console:
             guest.console.output = self.output.write if hear is None else self._and(hear)
             if self.stdin.is_file:
-                guest.console.feed(self.stdin.read_all())
+                guest.take(Keys(self.stdin.read_all()))
         guest.door.tracer.subscribe(MachineReset, lambda _: self._mention_refusals())
         for caught in ENDING:
             signal.signal(caught, self._note)

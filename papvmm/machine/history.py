@@ -152,7 +152,7 @@ class History:
     def _latest_of(self, vcpu: Vcpu) -> int | None:
         """Return the count after the instruction that a vcpu executed last, if any."""
         scheduler, icount = self.guest.scheduler, self.position.icount
-        if scheduler.current is vcpu and scheduler.left < self.guest.config.slice_counts:
+        if scheduler.current is vcpu and scheduler.left < scheduler.slice_counts:
             return icount if icount > self.begin.icount else None
         latest = self._player.latest
         found = self._scan_back(None, lambda: vcpu.vcpu_id in latest)

@@ -88,6 +88,11 @@ class Player:
     def _is_due(self, here: Position) -> bool:
         return self.had < len(self.tape) and self.tape[self.had].position <= here
 
+    def take_due(self) -> None:
+        """Have the guest take the inputs that came before it did anything more."""
+        while self._is_due(here := self.here):
+            self._take(here)
+
     def step(self, goal: Position) -> Outcome | None:
         """Do what comes next, but nothing beyond ``goal`` or the next input."""
         guest, here = self.guest, self.here

@@ -10,6 +10,7 @@ engines look at the registers whenever a run starts.
 
 from collections.abc import Iterator, Mapping
 from typing import Final
+from zlib import crc32
 
 from papvmm.clock import VirtualClock
 from papvmm.devices.random_source import RandomSource
@@ -52,6 +53,11 @@ SHOWN: Final[Mapping[type, tuple[str, ...]]] = {
     HypervisorDoor: ("_latest_stale",),
 }
 """What else is for people; it says nothing that the rest doesn't."""
+
+
+BLOCK: Final = 1 << 16
+"""Bytes of memory that a digest takes in at a time."""
+ZEROS: Final = bytes(BLOCK)
 
 
 class GuestState(Value):
@@ -101,6 +107,18 @@ def capture(guest: Guest) -> GuestState:
         tuple(tuple(counts.items()) for counts in _counts(guest)),
         _values(guest, SHOWN),
     )
+
+
+def digest_of(guest: Guest) -> str:
+    """Return a digest of all there is, memory among it."""
+    digest = sha256(capture(guest).digest.encode())
+    for memory in (guest.memory.ram, memoryview(guest.hash_table.content)):
+        for start in range(0, len(memory), BLOCK):
+            block = memory[start : start + BLOCK].tobytes()
+            if block != ZEROS[: len(block)]:
+                digest.update(b"%d %d;" % (start, crc32(block)))
+        digest.update(b"\n")
+    return digest.hexdigest()
 
 
 def restore(guest: Guest, state: GuestState) -> None:

@@ -24,7 +24,7 @@ PARTS = {
 }  # fmt: skip
 FIXED = {
     "Guest": {"config", "_hypercalls", "_load", "_by_id"},
-    "Scheduler": {"_clock", "_slice_counts"},
+    "Scheduler": {"_clock", "slice_counts"},
     "HypervisorDoor": {"memory", "clock", "tracer"},
     "Rtc": {"clock", "base"},
     "RandomSource": {"seed"},
