@@ -3,6 +3,8 @@
 from papvmm.isa.encode import assemble
 from papvmm.machine.builder import build
 from papvmm.machine.config import MachineConfig
+from papvmm.papr.hcall import Hcall
+from papvmm.papr.rtas import RTAS_CALLS
 
 ENTRY = 0x1000
 MSR_SF = 1 << 63
@@ -31,3 +33,18 @@ def hcall(token, *args):
 
 
 FOREVER = "addi 10,10,1; b -4"
+BUFFER = 0x7000
+
+
+def rtas():
+    """Return the lines that make the RTAS call at ``BUFFER``."""
+    return f"li 4,{BUFFER}; lis 3,0; ori 3,3,{int(Hcall.H_RTAS)}; sc 1"
+
+
+def guest_calling(name, *, nargs=0, **config):
+    """Return a guest that makes an RTAS call, its arguments being what RAM holds: zeros."""
+    token = next(call.token for call in RTAS_CALLS if call.name == name)
+    guest = guest_running(f"{rtas()}; {FOREVER}", **config)
+    for offset, word in enumerate((token, nargs, 1)):
+        guest.memory.store_be(BUFFER + 4 * offset, 4, word)
+    return guest

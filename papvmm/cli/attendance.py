@@ -59,7 +59,7 @@ async def _control(session: Session, machine: Machine, stack: AsyncExitStack) ->
     from papvmm.control.control import Control  # noqa: PLC0415 - who asks, waits
 
     args = session.args
-    control = Control(machine, args.name)
+    control = Control(machine, args.name, session.missing)
     migration = await stack.enter_async_context(control.migration)
     migration.tell = complain
     migration.goes_on = not args.S

@@ -5,14 +5,15 @@ import os
 import re
 import stat
 from argparse import ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from papvmm.bits import M64
 from papvmm.boot.elf import DEFAULT_KERNEL_ADDR
 from papvmm.errors import BadInput, BadUsage
 from papvmm.isa.processors import cpu_model
-from papvmm.machine.config import File, OnReboot, parse_size
+from papvmm.machine.config import File, OnPanic, OnReboot, OnShutdown, parse_size
 
 if TYPE_CHECKING:
     from papvmm.control.gdb.address import GdbAddress
@@ -147,12 +148,27 @@ def incoming(text: str) -> str:
     return text
 
 
-def reboot_action(text: str) -> OnReboot:
-    """Read ``reboot=reset|shutdown|pause``."""
-    key, _, value = text.partition("=")
-    if key != "reboot" or value not in {action.value for action in OnReboot}:
-        raise ArgumentTypeError(f"{text!r}: write reboot=reset, reboot=shutdown or reboot=pause")
-    return OnReboot(value)
+ACTIONS: Final[Mapping[str, type[OnReboot | OnShutdown | OnPanic]]] = {
+    "reboot": OnReboot, "shutdown": OnShutdown, "panic": OnPanic,
+}  # fmt: skip
+"""What ``-action`` may be about, and what may be done then."""
+
+
+def actions(text: str) -> dict[str, Enum]:
+    """Read ``reboot=…``, ``shutdown=…`` or ``panic=…``, or several with commas in between.
+
+    Return the values of ``MachineConfig``'s fields on_reboot, on_shutdown and on_panic.
+    """
+    chosen = dict[str, Enum]()
+    for item in text.split(","):
+        event, _, value = item.partition("=")
+        if event not in ACTIONS:
+            raise ArgumentTypeError(f"{item!r}: write {', '.join(f'{one}=…' for one in ACTIONS)}")
+        known = [action.value for action in ACTIONS[event]]
+        if value not in known:
+            raise ArgumentTypeError(f"{item!r}: {event}= is {', '.join(known)}")
+        chosen[f"on_{event}"] = ACTIONS[event](value)
+    return chosen
 
 
 def number(text: str) -> int:

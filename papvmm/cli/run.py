@@ -35,8 +35,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("-dtb", metavar="FILE", help="device tree to give the kernel instead of the machine's own")
     add("-append", metavar="TEXT", default="", help="kernel command line (/chosen/bootargs)")
     add("-rtc", type=options.rtc_base, metavar="base=…", help="date: base=utc or base=DATE")
-    add("-action", type=options.reboot_action, metavar="reboot=…", default=OnReboot.RESET,
-        help="what a reset by the guest does: reboot=reset, shutdown or pause")  # fmt: skip
+    add("-action", type=options.actions, metavar="EVENT=…", action="append", default=[],
+        help="what the guest's doing does: reboot=reset, shutdown or pause; shutdown=poweroff or"
+        " pause; panic=shutdown, pause or none")  # fmt: skip
     add("-no-reboot", action="store_true", help="the same as -action reboot=shutdown")
     add("--next-kernel", metavar="ELF", action="append", default=[],
         help="load this image at the next reset instead; repeatable, one a reset")  # fmt: skip
@@ -109,7 +110,7 @@ def config_from(args: Namespace) -> MachineConfig:
     image = args.kernel or args.image
     if image is None and args.incoming is None:
         raise BadUsage("no kernel: give an ELF image, as in papvmm run guest.elf")
-    return MachineConfig(
+    config = MachineConfig(
         memory_size=args.m,
         vcpus=args.smp,
         cpu=args.cpu,
@@ -124,10 +125,12 @@ def config_from(args: Namespace) -> MachineConfig:
         kernel_addr=args.machine.kernel_addr,
         areas_on_reset=args.areas_on_reset,
         reset_dtl_len=args.reset_dtl_len,
-        on_reboot=OnReboot.SHUTDOWN if args.no_reboot else args.action,
         seed=args.seed,
         rtc_base=int(time.time()) if args.rtc is None else args.rtc,
     )
+    for actions in args.action:
+        config = config.replace(**actions)
+    return config.replace(on_reboot=OnReboot.SHUTDOWN) if args.no_reboot else config
 
 
 def is_question(args: Namespace) -> bool:

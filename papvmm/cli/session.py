@@ -12,7 +12,6 @@ from papvmm.cli.output import Output
 from papvmm.cli.stderr import complain
 from papvmm.cli.stdin import Stdin
 from papvmm.machine.ahead import run_ahead
-from papvmm.machine.config import OnReboot
 from papvmm.machine.guest import Guest
 from papvmm.machine.host_clock import Pace
 from papvmm.machine.inputs import Keys
@@ -58,7 +57,7 @@ class Session:
     @property
     def is_alone(self) -> bool:
         """Whether nobody but the guest decides when it runs, and nobody watches it."""
-        paused = self.args.S or self.guest.config.on_reboot is OnReboot.PAUSE
+        paused = self.args.S or self.guest.config.may_pause
         others = self.is_controlled or self.is_measured or self.args.incoming is not None
         return not (others or paused or self.pace is Pace.ALWAYS)
 

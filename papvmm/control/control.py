@@ -7,6 +7,7 @@ from papvmm.control.migration.migration import Migration
 from papvmm.control.received_files import ReceivedFiles
 from papvmm.errors import PapvmmError
 from papvmm.machine.machine import Machine
+from papvmm.machine.missing import Asked, Missing
 from papvmm.vcpu.vcpu import Vcpu
 
 
@@ -18,14 +19,21 @@ class NoSuchVcpu(PapvmmError):
 class Control:
     """A machine with its name (empty if it has none), dumps and migrations, and files received.
 
-    The files are the commander's.
+    The files are the commander's. ``missing`` knows what the guest asked for in vain, if somebody
+    has listened for that.
     """
 
     machine: Machine
     name: str = ""
+    missing: Missing | None = None
     dumps: Dumps = field(default_factory=Dumps)
     files: ReceivedFiles = field(default_factory=ReceivedFiles)
     migration: Migration = field(default_factory=Migration)
+
+    @property
+    def asked_in_vain(self) -> tuple[Asked, ...]:
+        """Hypercalls and RTAS calls that the guest asked for and there are not."""
+        return () if self.missing is None else self.missing.asked
 
     def vcpu(self, vcpu_id: int) -> Vcpu:
         """Return the vcpu with this id; NoSuchVcpu if there is none."""

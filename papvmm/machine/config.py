@@ -45,6 +45,22 @@ class OnReboot(Enum):
     PAUSE = "pause"
 
 
+class OnShutdown(Enum):
+    """What a power-off by the guest does (``-action shutdown=``)."""
+
+    POWEROFF = "poweroff"
+    PAUSE = "pause"
+
+
+class OnPanic(Enum):
+    """What the panic of a guest does that reports it (``-action panic=``)."""
+
+    SHUTDOWN = "shutdown"
+    PAUSE = "pause"
+    NONE = "none"
+    """The guest goes on, and panics as it pleases."""
+
+
 class File(Value):
     """The content of a file, and the name to call it by."""
 
@@ -78,6 +94,8 @@ class MachineConfig(Value):
     areas_on_reset: AreasOnReset = AreasOnReset.UNREGISTER
     reset_dtl_len: int = 48
     on_reboot: OnReboot = OnReboot.RESET
+    on_shutdown: OnShutdown = OnShutdown.POWEROFF
+    on_panic: OnPanic = OnPanic.SHUTDOWN
     slice_counts: int = 1_000_000
     seed: int = 1
     rtc_base: int = 0
@@ -96,6 +114,15 @@ class MachineConfig(Value):
             raise BadUsage(f"there is no engine {self.accel!r}; there is {', '.join(ACCELERATORS)}")
         if self.hv_page not in HOST_PAGES:
             raise BadUsage(f"{self.hv_page} bytes are no host page: it has 4K or 64K")
+
+    @property
+    def may_pause(self) -> bool:
+        """Tell whether something that the guest does pauses the machine."""
+        return (
+            self.on_reboot is OnReboot.PAUSE
+            or self.on_shutdown is OnShutdown.PAUSE
+            or self.on_panic is OnPanic.PAUSE
+        )
 
     def kernel_for(self, generation: int) -> File | None:
         """Return the kernel to load after ``generation`` resets."""

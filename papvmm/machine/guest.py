@@ -27,6 +27,7 @@ from papvmm.engine.inputs import decrementer_due, end_slice, inject, is_interrup
 from papvmm.errors import HostCrash
 from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.state import CIA, MSR, NOW, TB_OFFSET
+from papvmm.machine.actions import ending
 from papvmm.machine.config import AreasOnReset, File, MachineConfig, OnReboot
 from papvmm.machine.dirty_pages import DirtyPages
 from papvmm.machine.hypervisor_watch import HypervisorWatch
@@ -37,9 +38,7 @@ from papvmm.machine.outcome import (
     HypervisorStores,
     NoProgress,
     Outcome,
-    Panicked,
     Paused,
-    PoweredOff,
     interruption,
 )
 from papvmm.machine.reset import Refusal, unregister_all
@@ -90,6 +89,7 @@ class Guest:
         load: Callable[["Guest", File], LoadedImage],
     ) -> None:
         self.config = config
+        """What the guest is made from; what its reset, end or panic does may change."""
         self.door: Final = door
         self.memory: Final = door.memory
         self.dirty_pages: Final = DirtyPages(door.memory)
@@ -334,12 +334,10 @@ class Guest:
                 self.reasons[vcpu.vcpu_id] = STARTED
                 self._give_up(vcpu)
                 return None
-            case PowerOff():
-                return PoweredOff()
+            case PowerOff() | GuestPanic():
+                return ending(self.config, then)
             case Reboot():
                 return self._reboot()
-            case GuestPanic(message):
-                return Panicked(message)
             case _:
                 assert_never(then)
 

@@ -6,9 +6,23 @@ from typing import Final
 from papvmm.machine.guest import Guest
 from papvmm.papr.hcall import PROBED
 from papvmm.trace.events import NotProvided
+from papvmm.values import Value
 
 EXPECTED: Final = frozenset(PROBED.values())
 """Names that are not worth mentioning: the guest knows that they may not be there."""
+
+
+class Asked(Value):
+    """Something that was asked for ``count`` times, ``first`` at ``where``."""
+
+    count: int
+    first: NotProvided
+    where: str
+
+    @property
+    def is_expected(self) -> bool:
+        """Tell whether the guest only looked whether it is there."""
+        return self.first.name in EXPECTED
 
 
 class Missing:
@@ -17,23 +31,34 @@ class Missing:
     def __init__(self, guest: Guest, on_first: Callable[[str], None], *, everything: bool) -> None:
         self._guest: Final = guest
         self._on_first: Final = on_first
-        self._left_out: Final = frozenset() if everything else EXPECTED
-        self._counts: Final[dict[tuple[str, str], int]] = {}
-        self._places: Final[dict[tuple[str, str], str]] = {}
+        self._everything: Final = everything
+        self._asked: Final[dict[tuple[str, str], Asked]] = {}
         guest.door.tracer.subscribe(NotProvided, self._note)
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """All that was asked for, in the order in which it first was."""
+        return tuple(self._asked.values())
 
     def lines(self) -> Iterator[str]:
         """Say what was asked for, how often, and where first."""
-        for key, count in self._counts.items():
-            times = "once" if count == 1 else f"{count:,} times, first"
-            yield f"{' '.join(key)} is not provided: asked for {times} at {self._places[key]}"
+        for asked in self._asked.values():
+            if self._everything or not asked.is_expected:
+                times = "once" if asked.count == 1 else f"{asked.count:,} times, first"
+                yield f"{_not_provided(asked.first)}: asked for {times} at {asked.where}"
 
     def _note(self, event: NotProvided) -> None:
         key = (event.kind, event.name)
-        if event.name in self._left_out:
+        known = self._asked.get(key)
+        if known is not None:
+            self._asked[key] = known.replace(count=known.count + 1)
             return
-        self._counts[key] = self._counts.get(key, 0) + 1
-        if key not in self._places:
-            where = self._guest.describe(event.cia)
-            self._places[key] = f"{where} by vcpu{event.vcpu_id} @ {event.icount:,}"
-            self._on_first(f"{' '.join(key)} is not provided: asked for at {self._places[key]}")
+        where = self._guest.describe(event.cia)
+        place = f"{where} by vcpu{event.vcpu_id} @ {event.icount:,}"
+        asked = self._asked[key] = Asked(1, event, place)
+        if self._everything or not asked.is_expected:
+            self._on_first(f"{_not_provided(event)}: asked for at {place}")
+
+
+def _not_provided(event: NotProvided) -> str:
+    return f"{event.kind} {event.name} is not provided"

@@ -1,11 +1,15 @@
 """How a run of a machine ended: a closed union, handled with ``match``."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from papvmm.engine.exits import Breakpoint, Crash, NotBuilt, Watchpoint
 from papvmm.engine.watch import Watch
 from papvmm.trace.events import HvWrite
 from papvmm.values import Value
+
+GUEST_PANICKED: Final = "guest-panicked"
+GUEST_SHUTDOWN: Final = "guest-shutdown"
+"""Why a machine paused whose actions say so."""
 
 
 class PoweredOff(Value):

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, TypeAlias, TypeVar, overload
 
 from papvmm.clock import VirtualClock
 from papvmm.memory.guest_memory import GuestMemory, Place
-from papvmm.trace.events import HvWrite, Registration
+from papvmm.trace.events import HvWrite, Registration, StaleWrite
 from papvmm.trace.hub import Tracer
 
 REMEMBERED: Final = 1 << 16
@@ -119,3 +119,5 @@ class HypervisorDoor:
         origin = write[3]
         key = origin.vcpu_id, origin.area
         self.stale[key] = self.stale.get(key, 0) + 1
+        if StaleWrite in self.tracer.wanted:
+            self.tracer.emit(StaleWrite(as_event(write)))

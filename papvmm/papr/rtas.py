@@ -25,7 +25,7 @@ from papvmm.papr.hcall import (
     Wake,
     tell_not_provided,
 )
-from papvmm.trace.events import RtasDone
+from papvmm.trace.events import GuestPanicked, RtasDone
 from papvmm.vcpu.vcpu import VcpuRunState
 
 
@@ -147,8 +147,11 @@ def os_term(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
     """End the guest with the message whose address is the argument."""
     memory = context.memory
     room = min(LONGEST_MESSAGE, max(0, memory.size - args[0]))
-    message = memory.read(args[0], room) if room else b""
-    return RtasResult(then=GuestPanic(message.partition(b"\0")[0].decode("ascii", "replace")))
+    text = memory.read(args[0], room) if room else b""
+    message = text.partition(b"\0")[0].decode("ascii", "replace")
+    door, vcpu_id = context.door, context.caller.vcpu_id
+    door.tracer.emit(GuestPanicked(vcpu_id, door.generation, context.clock.icount, message))
+    return RtasResult(then=GuestPanic(message))
 
 
 def set_xive(context: HcallContext, args: tuple[int, ...]) -> RtasResult:

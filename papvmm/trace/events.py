@@ -51,6 +51,12 @@ class HvWrite(Value):
         return self.registration is not None and self.registration.generation < self.generation
 
 
+class StaleWrite(Value):
+    """A store into an area that was registered before the last reset: the reboot corruption."""
+
+    write: HvWrite
+
+
 class AreaRequested(Value):
     """A door recorded a request: ``registration`` describes it, gpa 0 meaning unregister."""
 
@@ -113,6 +119,15 @@ class NotProvided(Value):
     cia: int
 
 
+class GuestPanicked(Value):
+    """The guest's operating system gave up, and said so by ibm,os-term with a ``message``."""
+
+    vcpu_id: int
+    generation: int
+    icount: int
+    message: str
+
+
 class MachineReset(Value):
     """A reset: ``generation`` is the new one; ``policy`` is unregister or keep."""
 
@@ -124,11 +139,13 @@ class MachineReset(Value):
 
 Event: TypeAlias = (
     HvWrite
+    | StaleWrite
     | AreaRequested
     | VcpuEntered
     | VcpuLeft
     | HcallDone
     | RtasDone
     | NotProvided
+    | GuestPanicked
     | MachineReset
 )

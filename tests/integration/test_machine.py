@@ -11,27 +11,12 @@ from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import GuestReset, NoProgress, Paused, PoweredOff, Quit, VcpuCrashed
 from papvmm.machine.runstate import IllegalMove, RunState
 from papvmm.papr.hcall import Hcall
-from papvmm.papr.rtas import RTAS_CALLS
 from papvmm.trace.events import VcpuEntered, VcpuLeft
-from tests.guest_programs import ENTRY, FOREVER, guest_running, hcall, place
+from tests.guest_programs import ENTRY, FOREVER, guest_calling, guest_running, hcall, place
 
 VPA = 0x8000
 YIELD_COUNT = VPA + 0x100
-BUFFER = 0x7000
 CEDE = hcall(Hcall.H_CEDE)
-
-
-def rtas(name):
-    """Return the lines that make an RTAS call without arguments."""
-    return f"li 4,{BUFFER}; lis 3,0; ori 3,3,{int(Hcall.H_RTAS)}; sc 1"
-
-
-def guest_calling(name, *, nargs=0, **config):
-    token = next(call.token for call in RTAS_CALLS if call.name == name)
-    guest = guest_running(f"{rtas(name)}; {FOREVER}", **config)
-    for offset, word in enumerate((token, nargs, 1)):
-        guest.memory.store_be(BUFFER + 4 * offset, 4, word)
-    return guest
 
 
 def with_vpa(guest: Guest) -> Guest:

@@ -88,7 +88,10 @@ async def test_what_the_guest_does_to_the_machine_is_its_doing(path):
     async with controlled(guest, path) as (_, qmp):
         await qmp.execute("cont")
 
-        told = [await next_event(qmp) for _ in range(3)]
+        told = []
+        while not told or told[-1]["event"] != "SHUTDOWN":
+            told.append(await next_event(qmp))
+        told = [event for event in told if not event["event"].startswith("X_PAPVMM")]
 
         assert [(event["event"], event.get("data")) for event in told] == [
             ("RESUME", {}),

@@ -6,7 +6,7 @@ import pytest
 
 from papvmm.cli.run import add_arguments, config_from
 from papvmm.errors import BadInput, BadUsage
-from papvmm.machine.config import AreasOnReset, OnReboot
+from papvmm.machine.config import AreasOnReset, OnPanic, OnReboot, OnShutdown
 
 
 @pytest.fixture
@@ -36,6 +36,9 @@ def configured(tmp_path):
         (["-machine", "pseries,kernel-addr=0x10000"], "kernel_addr", 0x10000),
         (["-M", "pseries-9.2,cap-cfpc=broken"], "kernel_addr", 0x400000),
         (["-action", "reboot=pause"], "on_reboot", OnReboot.PAUSE),
+        (["-action", "reboot=reset,panic=none", "-action", "panic=pause"], "on_panic",
+         OnPanic.PAUSE),
+        (["-action", "shutdown=pause"], "on_shutdown", OnShutdown.PAUSE),
         (["-no-reboot"], "on_reboot", OnReboot.SHUTDOWN),
         (["-rtc", "base=2006-06-17T16:01:21"], "rtc_base", 1150560081),
         (["-rtc", "base=1970-01-02"], "rtc_base", 86400),
@@ -75,7 +78,7 @@ def test_files_are_read_when_the_machine_is_configured(configured, tmp_path):
     "options",
     [["-m", "1T"], ["-smp", "threads=2"], ["-smp", "2,threads=2"], ["-M", "pseries,magic=on"],
      ["-M", "pseries,kernel-addr=0x10002"], ["-M", "pseries,kernel-addr=-4"],
-     ["-rtc", "base=tomorrow"], ["-action", "shutdown=pause"], ["--seed", "x"], ["--hv", "xen"],
+     ["-rtc", "base=tomorrow"], ["-action", "shutdown=reset"], ["--seed", "x"], ["--hv", "xen"],
      ["-cpu", "POWER4"], ["-display", "gtk"], ["-serial", "tcp::1"]],
 )  # fmt: skip
 def test_an_option_that_makes_no_sense_is_a_usage_error(configured, options, capsys):

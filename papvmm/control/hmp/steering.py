@@ -23,5 +23,13 @@ STEERING: Final = (
     HmpCommand(("stop", "s"), "", "stop emulation", _silent(steering.stop)),
     HmpCommand(("cont", "c"), "", "resume emulation", _silent(steering.cont)),
     HmpCommand(("system_reset",), "", "reset the system", _silent(steering.system_reset)),
+    HmpCommand(
+        ("system_powerdown",), "", "send system power down event",
+        _silent(steering.system_powerdown),
+    ),
+    HmpCommand(
+        ("system_wakeup",), "", "wakeup guest from suspend", _silent(steering.system_wakeup)
+    ),
+    HmpCommand(("nmi",), "", "inject an NMI on every CPU", _silent(steering.inject_nmi)),
     HmpCommand(("quit", "q"), "", "quit the emulator", _silent(steering.quit_machine)),
-)
+)  # fmt: skip

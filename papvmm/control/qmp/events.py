@@ -1,15 +1,17 @@
 """Which QMP events a machine causes: as QEMU sends them."""
 
-from collections.abc import Callable
-from typing import Final, TypeAlias, assert_never
+from typing import Final, assert_never
 
 from papvmm.control.control import Control
 from papvmm.control.dump.job import Progress
 from papvmm.control.migration.figures import Status
+from papvmm.control.qmp.area_events import AreaEvents, Send
 from papvmm.control.qmp.commands.memory import progress
 from papvmm.control.steering import QUIT
 from papvmm.control.strict_json import Object
+from papvmm.machine.config import OnPanic
 from papvmm.machine.outcome import (
+    GUEST_SHUTDOWN,
     GuestReset,
     HostCrashed,
     NoProgress,
@@ -21,52 +23,70 @@ from papvmm.machine.outcome import (
     VcpuCrashed,
 )
 from papvmm.machine.runstate import RunState
-from papvmm.trace.events import MachineReset
+from papvmm.trace.events import GuestPanicked, MachineReset
 
 GUEST_RESET: Final = "guest-reset"
 
-Send: TypeAlias = Callable[[str, Object], None]
-"""Takes the name of an event, and its data."""
+PANIC_ACTIONS: Final = {
+    OnPanic.SHUTDOWN: "poweroff", OnPanic.PAUSE: "pause", OnPanic.NONE: "run",
+}  # fmt: skip
+"""What QMP's GuestPanicAction calls them."""
 
 
-def watch(control: Control, send: Send) -> Callable[[], None]:
-    """Call ``send`` with every event of a machine; return what ends that."""
-    machine = control.machine
-    was_running = machine.run_state is RunState.RUNNING
+class Events:
+    """Sends the events of one machine until ``end``."""
 
-    def on_change(run_state: RunState, outcome: Outcome) -> None:
-        nonlocal was_running
-        if was_running and run_state not in (RunState.RUNNING, RunState.SHUTDOWN):
-            send("STOP", {})
-        was_running = run_state is RunState.RUNNING
+    def __init__(self, control: Control, send: Send) -> None:
+        self._control: Final = control
+        self._send: Final = send
+        machine = control.machine
+        tracer = machine.guest.door.tracer
+        self._unsubscribe: Final = (
+            tracer.subscribe(MachineReset, self._on_reset),
+            tracer.subscribe(GuestPanicked, self._on_panic),
+        )
+        self._areas: Final = AreaEvents(machine.guest, send)
+        self._was_running = machine.run_state is RunState.RUNNING
+        machine.on_change.append(self._on_change)
+        control.dumps.on_end.append(self._on_dump)
+        control.migration.on_status.append(self._on_status)
+
+    def end(self) -> None:
+        """Send no more."""
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        self._areas.end()
+        self._control.machine.on_change.remove(self._on_change)
+        self._control.dumps.on_end.remove(self._on_dump)
+        self._control.migration.on_status.remove(self._on_status)
+
+    def _on_change(self, run_state: RunState, outcome: Outcome) -> None:
+        if outcome == Paused(GUEST_SHUTDOWN) and run_state is RunState.PAUSED:
+            self._send("SHUTDOWN", {"guest": True, "reason": GUEST_SHUTDOWN})
+        if self._was_running and run_state not in (RunState.RUNNING, RunState.SHUTDOWN):
+            self._send("STOP", {})
+        self._was_running = run_state is RunState.RUNNING
         if run_state is RunState.RUNNING:
-            send("RESUME", {})
+            self._send("RESUME", {})
         elif run_state is RunState.SHUTDOWN:
-            send("SHUTDOWN", {"guest": _by_guest(outcome), "reason": shutdown_cause(outcome)})
+            data: Object = {"guest": _by_guest(outcome), "reason": shutdown_cause(outcome)}
+            self._send("SHUTDOWN", data)
 
-    def on_reset(reset: MachineReset) -> None:
-        send("RESET", {"guest": reset.reason == GUEST_RESET, "reason": reset.reason})
+    def _on_reset(self, reset: MachineReset) -> None:
+        by_guest = reset.reason == GUEST_RESET
+        self._send("RESET", {"guest": by_guest, "reason": reset.reason})
 
-    def on_dump(latest: Progress, why: str) -> None:
+    def _on_panic(self, panic: GuestPanicked) -> None:
+        action = PANIC_ACTIONS[self._control.machine.guest.config.on_panic]
+        self._send("GUEST_PANICKED", {"action": action, "x-papvmm-message": panic.message})
+
+    def _on_dump(self, latest: Progress, why: str) -> None:
         error: Object = {"error": why} if why else {}
-        send("DUMP_COMPLETED", {"result": progress(latest), **error})
+        self._send("DUMP_COMPLETED", {"result": progress(latest), **error})
 
-    def on_status(status: Status) -> None:
-        if control.migration.capabilities.events:
-            send("MIGRATION", {"status": status.value})
-
-    unsubscribe = machine.guest.door.tracer.subscribe(MachineReset, on_reset)
-    machine.on_change.append(on_change)
-    control.dumps.on_end.append(on_dump)
-    control.migration.on_status.append(on_status)
-
-    def end() -> None:
-        unsubscribe()
-        machine.on_change.remove(on_change)
-        control.dumps.on_end.remove(on_dump)
-        control.migration.on_status.remove(on_status)
-
-    return end
+    def _on_status(self, status: Status) -> None:
+        if self._control.migration.capabilities.events:
+            self._send("MIGRATION", {"status": status.value})
 
 
 def _by_guest(outcome: Outcome) -> bool:
@@ -77,7 +97,7 @@ def shutdown_cause(outcome: Outcome) -> str:
     """Return what QMP's ShutdownCause calls the end of a machine."""
     match outcome:
         case PoweredOff():
-            return "guest-shutdown"
+            return GUEST_SHUTDOWN
         case GuestReset():
             return GUEST_RESET
         case Panicked():

@@ -29,7 +29,7 @@ def _area(area: VpaArea) -> Object:
         in_force = {
             "gpa": pinned.gpa,
             "length": pinned.end - pinned.gpa,
-            "registration": _registration(pinned.registration),
+            "registration": _optional(pinned.registration),
         }
     return {
         "requested": {"gpa": area.next_gpa, "length": area.length},
@@ -51,19 +51,22 @@ def hv_write(write: HvWrite) -> Object:
         "generation": write.generation,
         "icount": write.icount,
         "stale": write.is_stale,
-        "registration": _registration(write.registration),
+        "registration": _optional(write.registration),
     }
 
 
-def _registration(registration: Registration | None) -> Json:
-    if registration is None:
-        return None
+def _optional(registered: Registration | None) -> Json:
+    return None if registered is None else registration(registered)
+
+
+def registration(registered: Registration) -> Object:
+    """Tell how an area came to be where it is."""
     return {
-        "number": registration.number,
-        "gpa": registration.gpa,
-        "length": registration.length,
-        "door": registration.door,
-        "caller": registration.caller,
-        "generation": registration.generation,
-        "icount": registration.icount,
+        "number": registered.number,
+        "gpa": registered.gpa,
+        "length": registered.length,
+        "door": registered.door,
+        "caller": registered.caller,
+        "generation": registered.generation,
+        "icount": registered.icount,
     }

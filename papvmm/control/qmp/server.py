@@ -17,7 +17,7 @@ from papvmm.control.control import Control
 from papvmm.control.qmp.address import QmpAddress
 from papvmm.control.qmp.commands import COMMANDS
 from papvmm.control.qmp.connection import Connection
-from papvmm.control.qmp.events import watch
+from papvmm.control.qmp.events import Events
 from papvmm.control.qmp.message import encode
 from papvmm.control.qmp.protocol import (
     Answer,
@@ -56,7 +56,7 @@ class QmpServer:
         self._control.machine.doorbell.watch(self._listening)
         await self._tasks.__aenter__()
         asyncio.get_running_loop().add_reader(self._listening, self._accept)
-        self._unwatch = watch(self._control, self._broadcast)
+        self._events = Events(self._control, self._broadcast)
         return self
 
     async def __aexit__(
@@ -66,7 +66,7 @@ class QmpServer:
         traceback: TracebackType | None,
     ) -> None:
         await self._control.dumps.close()
-        self._unwatch()
+        self._events.end()
         asyncio.get_running_loop().remove_reader(self._listening)
         self._listening.close()
         self._socket.remove()
