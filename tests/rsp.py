@@ -3,10 +3,12 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+from papvmm.control.control import Control
 from papvmm.control.gdb.address import GdbAddress
 from papvmm.control.gdb.debuggee import Debuggee
 from papvmm.control.gdb.packets import checksum
 from papvmm.control.gdb.server import GdbServer
+from papvmm.machine.history import History
 from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import PoweredOff
 
@@ -52,7 +54,10 @@ class Peer:
 async def debugged(guest, path):
     """Give the machine of a guest that hasn't started, and a debugger that is connected."""
     machine = Machine(guest, attended=True)
-    debuggee = Debuggee(machine, lambda outcome: 0 if isinstance(outcome, PoweredOff) else 33)
+    history = History(guest)
+    debuggee = Debuggee(
+        Control(machine), lambda outcome: 0 if isinstance(outcome, PoweredOff) else 33, history
+    )
     async with machine, GdbServer(GdbAddress(path=str(path)), debuggee), peer_at(path) as peer:
         yield machine, peer
 

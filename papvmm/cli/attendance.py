@@ -12,13 +12,13 @@ from papvmm.cli.outcome import verdict
 from papvmm.cli.output import Output
 from papvmm.cli.session import ENDING, Session, mention_loss
 from papvmm.cli.stderr import complain
+from papvmm.machine.host_clock import Pace
 from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import Outcome
 from papvmm.machine.runstate import RunState
 
 if TYPE_CHECKING:
     from papvmm.control.control import Control
-    from papvmm.control.gdb.address import GdbAddress
 
 
 def attend(session: Session) -> Outcome:
@@ -43,10 +43,8 @@ async def _attend(session: Session) -> Outcome:
             await stack.enter_async_context(console)
         if session.is_measured:
             await _publish(session, machine, stack)
-        if args.qmp is not None or args.incoming is not None:
+        if session.is_controlled or args.incoming is not None:
             await _control(session, machine, stack)
-        if session.gdb is not None:
-            await _await_debugger(session.gdb, machine, stack)
         if not args.S and machine.run_state is RunState.CREATED:
             machine.resume()
         outcome = await machine.end()
@@ -67,6 +65,8 @@ async def _control(session: Session, machine: Machine, stack: AsyncExitStack) ->
         machine.move(RunState.INMIGRATE)
         if args.incoming != DEFER:
             migration.expect(machine, args.incoming)
+    if session.gdb is not None:
+        await _await_debugger(session, control, stack)
     if args.qmp is not None:
         await _listen(session, control, stack)
 
@@ -82,15 +82,22 @@ async def _listen(session: Session, control: "Control", stack: AsyncExitStack) -
         await server.first_client()
 
 
-async def _await_debugger(address: "GdbAddress", machine: Machine, stack: AsyncExitStack) -> None:
-    """Open the debugger's socket, and say how to connect to it."""
+async def _await_debugger(session: Session, control: "Control", stack: AsyncExitStack) -> None:
+    """Open the debugger's socket, and say how to connect to it; history begins now."""
     from papvmm.control.gdb.debuggee import Debuggee  # noqa: PLC0415 - who asks, waits
     from papvmm.control.gdb.invitation import invitation  # noqa: PLC0415
     from papvmm.control.gdb.server import GdbServer  # noqa: PLC0415
+    from papvmm.machine.history import History  # noqa: PLC0415
 
-    debuggee = Debuggee(machine, lambda outcome: verdict(outcome, machine.guest)[0])
-    server = await stack.enter_async_context(GdbServer(address, debuggee))
-    complain(invitation(server.address, machine.guest))
+    guest = session.guest
+    has_history = session.pace is not Pace.ALWAYS and session.args.incoming is None
+    history = History(guest) if has_history else None
+    debuggee = Debuggee(control, lambda outcome: verdict(outcome, guest)[0], history)
+    assert session.gdb is not None
+    server = await stack.enter_async_context(GdbServer(session.gdb, debuggee))
+    complain(invitation(server.address, guest))
+    if session.pace is Pace.ALWAYS:
+        complain("with --clock host gdb can't go back: the host's time does not")
 
 
 async def _publish(session: Session, machine: Machine, stack: AsyncExitStack) -> None:

@@ -85,12 +85,15 @@ class History:
             self.guest.console.shown = self.guest.console.written
         self._player.note(given)
 
-    def go_on(self, icount: int) -> Outcome | None:
-        """Do again what the guest did, a stretch of it, up to an instruction count at most."""
+    def go_on(self, icount: int, until: Vcpu | None = None) -> Outcome | None:
+        """Do again what the guest did, a stretch of it, up to an instruction count at most.
+
+        The stretch ends where a vcpu gets its turn, if one is given.
+        """
         assert self._end is not None
         here = self.position
         goal = min(self._end, Position(min(icount, here.icount + STRETCH), 0, 0, 0))
-        happened = self._player.play(goal, lambda _: False, heeds=True)
+        happened = self._player.play(goal, lambda _: False, heeds=True, until=until)
         if self.position >= self._end:
             self._end = None
         self.tick()

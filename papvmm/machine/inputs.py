@@ -155,6 +155,9 @@ class Recorder(Protocol):
         """Be given a moment, every few milliseconds."""
         ...
 
-    def go_on(self, icount: int) -> Outcome | None:
-        """Do again a stretch of what the guest did, up to an instruction count at most."""
+    def go_on(self, icount: int, until: Vcpu | None = None) -> Outcome | None:
+        """Do again a stretch of what the guest did, up to an instruction count at most.
+
+        It ends where a vcpu gets its turn, if one is given.
+        """
         ...

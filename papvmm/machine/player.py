@@ -13,6 +13,7 @@ from papvmm.machine.guest import Guest
 from papvmm.machine.inputs import Input
 from papvmm.machine.outcome import NoProgress, Outcome, Paused
 from papvmm.machine.position import LATER, Phase, Position, phase_of
+from papvmm.vcpu.vcpu import Vcpu
 
 
 class Diverged(PapvmmError):
@@ -58,16 +59,20 @@ class Player:
         on_stop: Callable[[Outcome], bool] | None = None,
         *,
         heeds: bool = False,
+        until: Vcpu | None = None,
     ) -> Outcome | None:
         """Drive the guest to ``goal``, and not beyond; return what ended it before that.
 
         ``on_stop`` is told what else stopped it on the way, and answers whether to go on; without
         it the guest does.
-        With ``heeds`` it is driven no further than to the next guest exit that somebody waits for.
+        With ``heeds`` it is driven no further than to the next guest exit that somebody waits for,
+        and in any case not beyond where ``until`` has its turn.
         """
         guest = self.guest
         while self.here < goal and not (goal.stop == LATER and self._is_last_at(goal.icount)):
             if heeds and guest.heed and guest.inside is None:
+                return None
+            if until is not None and guest.scheduler.current is until:
                 return None
             happened = self.step(goal)
             if happened is None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from papvmm.machine.guest import Guest
 from papvmm.machine.outcome import Outcome
+from papvmm.vcpu.vcpu import Vcpu
 
 SHORTEST: Final = 20_000
 """Instructions that are run in one go, at first: some 5 ms of the Python engine."""
@@ -23,18 +24,21 @@ class Stretches:
         self._turn: Final = turn
         self._length = SHORTEST
 
-    def advance(self, guest: Guest, limit: int) -> Outcome | None:
-        """Run a stretch of the turn that has begun, up to instruction count ``limit`` at most."""
+    def advance(self, guest: Guest, limit: int, until: Vcpu | None = None) -> Outcome | None:
+        """Run a stretch of the turn that has begun, up to instruction count ``limit`` at most.
+
+        What was run before is run again up to the next turn of a vcpu, if one is given.
+        """
         clock, history = guest.clock, guest.history
         if history is not None and history.is_past:
-            return history.go_on(limit)
+            return history.go_on(limit, until)
         stretch = min(self._length, limit - clock.icount)
-        until, begin = clock.count + stretch, monotonic()
-        happened = guest.advance(until)
+        end, begin = clock.count + stretch, monotonic()
+        happened = guest.advance(end)
         spent = monotonic() - begin
         if spent > self._turn:
             self._length = max(SHORTEST, self._length // 2)
-        elif spent < self._turn / 4 and clock.count >= until:
+        elif spent < self._turn / 4 and clock.count >= end:
             self._length = min(LONGEST, self._length * 2)
         if history is not None:
             history.tick()

@@ -3,64 +3,56 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+from papvmm.control.control import Control
+from papvmm.control.gdb.points import Breakpoint, Points
+from papvmm.control.gdb.registers import Register
+from papvmm.control.gdb.stops import (
+    ATTACHED,
+    BEGIN,
+    BREAKPOINT,
+    SIGINT,
+    SIGTRAP,
+    STEPPED,
+    Ended,
+    Stop,
+    Stopped,
+    stopped,
+)
 from papvmm.isa.state import CIA
 from papvmm.machine.guest import FOREVER
-from papvmm.machine.machine import Machine
+from papvmm.machine.history import History
+from papvmm.machine.inputs import Registers
 from papvmm.machine.outcome import Outcome, Paused
 from papvmm.machine.runstate import RunState
-from papvmm.machine.sight import Sight
-from papvmm.values import Value
 from papvmm.vcpu.vcpu import Vcpu
 
-SIGINT: Final = 2
-SIGTRAP: Final = 5
-
-ATTACHED: Final = "a debugger attached"
-INTERRUPTED: Final = "the debugger interrupted"
-STEPPED: Final = "limit"
-BREAKPOINT: Final = "breakpoint"
+RESTING: Final = (RunState.CREATED, RunState.PAUSED)
+WORD: Final = 8
+"""Bytes of a vcpu's state that are compared at a time."""
 
 ExitCode: TypeAlias = Callable[[Outcome], int]
 """What a run that ended so is to a shell."""
 
 
-class Breakpoint(Value):
-    """A breakpoint at an effective address, of one of gdb's kinds."""
+class Debuggee:
+    """A machine under a debugger.
 
-    is_hardware: bool
-    address: int
-
-
-class Stopped(Value):
-    """The guest rests: a vcpu got a signal, as gdb calls it.
-
-    ``reason`` is more about that, in the protocol's words; empty if there is no more to say.
+    ``exit_code`` says what its end is to a shell. With a ``history`` there is a way back.
     """
 
-    signal: int
-    vcpu: Vcpu
-    reason: str = ""
-
-
-class Ended(Value):
-    """The guest is no more; ``code`` is papvmm's exit code."""
-
-    code: int
-
-
-Stop: TypeAlias = Stopped | Ended
-
-
-class Debuggee:
-    """A machine under a debugger. ``exit_code`` says what its end is to a shell."""
-
-    def __init__(self, machine: Machine, exit_code: ExitCode) -> None:
-        self.machine: Final = machine
-        self.guest: Final = machine.guest
-        self.vcpus: Final = machine.guest.vcpus
+    def __init__(
+        self, control: Control, exit_code: ExitCode, history: History | None = None
+    ) -> None:
+        self.control: Final = control
+        self.machine: Final = control.machine
+        self.guest: Final = self.machine.guest
+        self.vcpus: Final = self.guest.vcpus
+        self.points: Final = Points(self.vcpus)
+        self.history: Final = history
         self._exit_code: Final = exit_code
-        self._breakpoints: Final[set[Breakpoint]] = set()
         self._stepped: Vcpu | None = None
+        self._turned_back: Stopped | None = None
+        """Where the way back has led to, until the guest goes on."""
         self._is_interrupted = False
         """Whether an interruption came before what it is to interrupt."""
         self._last: Vcpu = self.vcpus[0]
@@ -72,14 +64,13 @@ class Debuggee:
         self.machine.halt(ATTACHED)
 
     def leave(self) -> None:
-        """Take what a debugger put there back; the guest stays as it is."""
-        for breakpoint_ in tuple(self._breakpoints):
-            self.remove(breakpoint_)
+        """Take back what a debugger put there; the guest stays as it is."""
+        self.points.clear()
 
     def detach(self) -> None:
         """Leave the guest, which goes on."""
         self.leave()
-        if self.machine.run_state in (RunState.CREATED, RunState.PAUSED):
+        if self.machine.run_state in RESTING:
             self.machine.resume()
 
     def kill(self) -> None:
@@ -94,30 +85,57 @@ class Debuggee:
         outcome = self.machine.outcome
         if self.machine.run_state is RunState.SHUTDOWN:
             return Ended(self._exit_code(outcome))
-        current = self.guest.scheduler.current
+        if self._turned_back is not None:
+            return self._turned_back
         if outcome == Paused(STEPPED) and self._stepped is not None:
-            current = self._stepped
-        self._last = current or self._last
-        if outcome == Paused(BREAKPOINT):
-            return Stopped(SIGTRAP, self._last, self._kind_of_breakpoint())
-        is_trap = outcome in (Paused(STEPPED), Paused(ATTACHED))
-        return Stopped(SIGTRAP if is_trap else SIGINT, self._last)
+            return self._at(outcome, self._stepped)
+        return self._at(outcome, self.guest.scheduler.current)
 
     async def go(self, *, stepped: Vcpu | None = None, limit: int = FOREVER) -> Stop:
         """Let the guest run, until it stops; or so many instructions of one vcpu, or of any."""
         if self._is_interrupted:
             self._is_interrupted = False
             return Stopped(SIGINT, self._last)
-        self._stepped = stepped
-        if self.machine.run_state in (RunState.CREATED, RunState.PAUSED):
+        self._stepped, self._turned_back = stepped, None
+        if self.machine.run_state in RESTING:
             self.machine.resume(limit=limit, of=stepped)
         await self.machine.rest()
         return self.stop
 
+    def step_back(self, vcpu: Vcpu) -> Stop:
+        """Bring the guest to where a vcpu was about to execute its last instruction."""
+        assert self.history is not None
+        found = self.history.step_back(vcpu)
+        return self._turn_back(Stopped(SIGTRAP, vcpu, "" if found else BEGIN))
+
+    def go_back(self) -> Stop:
+        """Bring the guest to the latest moment that would have stopped it."""
+        assert self.history is not None
+        outcome = self.history.run_back()
+        current = self.guest.scheduler.current
+        if outcome is None:
+            return self._turn_back(Stopped(SIGTRAP, current or self._last, BEGIN))
+        return self._turn_back(self._at(outcome, current))
+
+    def _turn_back(self, stop: Stopped) -> Stop:
+        self._turned_back, self._last = stop, stop.vcpu
+        return stop
+
+    def _at(self, outcome: Outcome, vcpu: Vcpu | None) -> Stopped:
+        """Return what an outcome is to a debugger, where a vcpu had the turn or none had."""
+        self._last = vcpu or self._last
+        stop = stopped(outcome, self.guest, self._last)
+        return stop.replace(reason=self._kind()) if outcome == Paused(BREAKPOINT) else stop
+
+    def _kind(self) -> str:
+        """Return gdb's word for the breakpoint at which a vcpu is."""
+        here = Breakpoint(is_hardware=False, address=self._last.state.read(CIA))
+        return "swbreak:" if here in self.points else "hwbreak:"
+
     def interrupt(self, *, is_early: bool) -> None:
         """Stop a guest that runs, at once; or as soon as it does, if that is asked for already."""
         if self.machine.run_state is RunState.RUNNING:
-            self.machine.halt(INTERRUPTED)
+            self.machine.halt("the debugger interrupted")
         else:
             self._is_interrupted = is_early
 
@@ -125,28 +143,22 @@ class Debuggee:
         """Be told that what was to be interrupted does not come."""
         self._is_interrupted = False
 
-    def _kind_of_breakpoint(self) -> str:
-        address = self._last.state.read(CIA)
-        is_hardware = Breakpoint(is_hardware=False, address=address) not in self._breakpoints
-        return "hwbreak:" if is_hardware else "swbreak:"
+    # Registers.
 
-    # Breakpoints.
-
-    def insert(self, breakpoint_: Breakpoint) -> None:
-        """Stop every vcpu that comes to an address; once more is no more."""
-        self._breakpoints.add(breakpoint_)
-        for vcpu in self.vcpus:
-            vcpu.engine.breakpoints.add(breakpoint_.address)
-
-    def remove(self, breakpoint_: Breakpoint) -> None:
-        """Stop nobody there any more."""
-        self._breakpoints.discard(breakpoint_)
-        if breakpoint_.address not in {other.address for other in self._breakpoints}:
-            for vcpu in self.vcpus:
-                vcpu.engine.breakpoints.discard(breakpoint_.address)
-
-    # State.
-
-    def sight(self, vcpu: Vcpu) -> Sight:
-        """Return what a vcpu sees of storage."""
-        return Sight(vcpu.state, self.guest.memory, self.guest.hash_table)
+    def put(self, vcpu: Vcpu, register: Register, value: int) -> bool:
+        """Give a register a value, as an input that is noted; return False if that can't be."""
+        if register.put is None:
+            return False
+        buffer = vcpu.state.buffer
+        before = bytes(buffer)
+        done = register.put(vcpu, value)
+        after = bytes(buffer)
+        buffer[:] = before
+        changes = tuple(
+            (at, after[at : at + WORD])
+            for at in range(0, len(after), WORD)
+            if after[at : at + WORD] != before[at : at + WORD]
+        )
+        if changes:
+            self.guest.take(Registers(vcpu.vcpu_id, changes))
+        return done

@@ -145,9 +145,9 @@ class Client:
             item = await self._queue.get()
             match item:
                 case bytes():
-                    reply = await self._session.answer(item)
+                    replies = await self._session.answer(item)
                     self._packets.acknowledges = self._session.acknowledges
-                    self._last = b"" if reply is None else frame(reply)
+                    self._last = b"".join(map(frame, replies))
                     if self._queue.empty():
                         self._debuggee.forget_interruption()
                 case Signal.TOO_LONG:

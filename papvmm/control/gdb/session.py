@@ -7,7 +7,8 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Literal, TypeAlias
 
-from papvmm.control.gdb.debuggee import Breakpoint, Debuggee, Ended, Stop
+from papvmm.control.gdb import storage
+from papvmm.control.gdb.debuggee import Debuggee
 from papvmm.control.gdb.description import description
 from papvmm.control.gdb.grammar import (
     Action,
@@ -19,8 +20,13 @@ from papvmm.control.gdb.grammar import (
     thread_id,
 )
 from papvmm.control.gdb.packets import LONGEST
+from papvmm.control.gdb.points import Breakpoint, Point
 from papvmm.control.gdb.registers import TOLD_AT_ONCE, Register, registers
+from papvmm.control.gdb.stops import Ended, Stop
 from papvmm.control.gdb.threads import PROCESS, ThreadId, thread_info
+from papvmm.control.hmp.monitor import human
+from papvmm.engine.watch import Watch
+from papvmm.errors import BadUsage
 from papvmm.isa.msr import MSR_LE
 from papvmm.isa.state import MSR
 from papvmm.vcpu.vcpu import Vcpu
@@ -41,10 +47,15 @@ FEATURES: Final = (
     f"PacketSize={LONGEST:x};qXfer:features:read+;vContSupported+;multiprocess+"
     ";QStartNoAckMode+;swbreak+;hwbreak+"
 ).encode()
+WAY_BACK: Final = b";ReverseStep+;ReverseContinue+"
 
+_WATCHED: Final = {b"2": (False, True), b"3": (True, False), b"4": (True, True)}
+"""Whether loads and stores are watched, by the kind of a watchpoint."""
 _WORD: Final = re.compile(rb"[qQv][A-Za-z]+(?:\.[A-Za-z]+)?\??")
 
 Handler: TypeAlias = Callable[[bytes], bytes]
+Steer: TypeAlias = Callable[[bytes], Awaitable[list[bytes]]]
+"""What takes its time, and may have something for people to say before its reply."""
 
 
 class Session:
@@ -67,7 +78,7 @@ class Session:
             b"?": self._why, b"g": self._read_all, b"G": self._write_all, b"p": self._read_one,
             b"P": self._write_one, b"m": self._read, b"M": self._write_hex, b"X": self._write,
             b"H": self._choose, b"T": self._is_alive, b"D": self._detach, b"Z": self._insert,
-            b"z": self._remove,
+            b"z": self._remove, b"k": self._kill,
         }  # fmt: skip
         self._words: Final[Mapping[bytes, Handler]] = {
             b"qSupported": self._supported,
@@ -80,35 +91,32 @@ class Session:
             b"qXfer": self._transfer,
             b"qqemu.PhyMemMode": lambda _: b"%d" % self._is_physical,
             b"Qqemu.PhyMemMode": self._set_physical,
-            b"vCont?": lambda _: b"vCont;c;C;s;S",
             b"vKill": self._kill,
         }
-        self._steering: Final[Mapping[bytes, Callable[[bytes], Awaitable[bytes]]]] = {
+        self._steering: Final[Mapping[bytes, Steer]] = {
             b"vCont": self._continue_as, b"c": self._continue, b"s": self._step,
-            b"C": self._continue, b"S": self._step,
+            b"C": self._continue, b"S": self._step, b"b": self._go_back, b"qRcmd": self._monitor,
         }  # fmt: skip
 
-    async def answer(self, packet: bytes) -> bytes | None:
-        """Do what a packet asks for; return its reply, or None if it has none."""
+    async def answer(self, packet: bytes) -> list[bytes]:
+        """Do what a packet asks for; return what is to be sent, the reply last, if it has one."""
         try:
             word = _word(packet)
             steer = self._steering.get(word) or self._steering.get(packet[:1])
             if steer is not None:
                 return await steer(packet)
-            if packet == b"k":
-                self._kill(packet)
-                return None
             handler = self._words.get(word) or self._letters.get(packet[:1])
-            return UNKNOWN if handler is None else handler(packet)
+            reply = UNKNOWN if handler is None else handler(packet)
         except Malformed:
-            return BAD_PACKET
+            reply = BAD_PACKET
+        return [] if packet == b"k" else [reply]
 
     # What there is.
 
     def _supported(self, packet: bytes) -> bytes:
         offers = packet.partition(b":")[2].split(b";")
         self._multiprocess = b"multiprocess+" in offers
-        return FEATURES
+        return FEATURES + (b"" if self._debuggee.history is None else WAY_BACK)
 
     def _stop_acknowledging(self, _packet: bytes) -> bytes:
         self.acknowledges = False
@@ -187,8 +195,7 @@ class Session:
         order, at = self._order, 0
         for row in rows:
             size = row.bits // 8
-            assert row.put is not None
-            row.put(self._of, int.from_bytes(values[at : at + size], order))
+            self._debuggee.put(self._of, row, int.from_bytes(values[at : at + size], order))
             at += size
         return OK
 
@@ -197,20 +204,20 @@ class Session:
         register, value = self._register(number(which)), data(text)
         if len(value) != register.bits // 8:
             raise Malformed
-        put = register.put
-        done = put is not None and put(self._of, int.from_bytes(value, self._order))
-        return OK if done else NOT_WRITABLE
+        number_ = int.from_bytes(value, self._order)
+        return OK if self._debuggee.put(self._of, register, number_) else NOT_WRITABLE
 
     # Storage.
+
+    @property
+    def _seen_by(self) -> Vcpu | None:
+        """Whose addresses are meant; nobody's if they are guest physical."""
+        return None if self._is_physical else self._of
 
     def _read(self, packet: bytes) -> bytes:
         address, length = numbers(packet[1:], 2)
         length = min(length, MOST_BYTES)
-        if self._is_physical:
-            ram = self._debuggee.guest.memory
-            found = ram.read(address, min(length, max(ram.size - address, 0)) if length else 0)
-        else:
-            found = self._debuggee.sight(self._of).read(address, length)
+        found = storage.read(self._debuggee.guest, self._seen_by, address, length)
         return found.hex().encode() if found or not length else NO_MEMORY
 
     def _write_hex(self, packet: bytes) -> bytes:
@@ -225,14 +232,8 @@ class Session:
         address, length = numbers(where, 2)
         if length != len(content):
             raise Malformed
-        if not self._is_physical:
-            written = self._debuggee.sight(self._of).write(address, content)
-            return OK if written else NO_MEMORY
-        ram = self._debuggee.guest.memory
-        if not ram.holds(address, length):
-            return NO_MEMORY
-        ram.write(address, content)
-        return OK
+        done = storage.write(self._debuggee.guest, self._seen_by, address, content)
+        return OK if done else NO_MEMORY
 
     def _set_physical(self, packet: bytes) -> bytes:
         mode = packet.partition(b":")[2]
@@ -241,36 +242,55 @@ class Session:
         self._is_physical = mode == b"1"
         return OK
 
-    # Breakpoints.
+    # Breakpoints and watchpoints.
 
     def _insert(self, packet: bytes) -> bytes:
-        breakpoint_ = _breakpoint(packet)
-        if breakpoint_ is None:
+        point = self._point(packet)
+        if point is None:
             return UNKNOWN
-        self._debuggee.insert(breakpoint_)
+        self._debuggee.points.insert(point)
         return OK
 
     def _remove(self, packet: bytes) -> bytes:
-        breakpoint_ = _breakpoint(packet)
-        if breakpoint_ is None:
+        point = self._point(packet)
+        if point is None:
             return UNKNOWN
-        self._debuggee.remove(breakpoint_)
+        self._debuggee.points.remove(point)
         return OK
+
+    def _point(self, packet: bytes) -> Point | None:
+        """Return what ``Z`` or ``z`` is about; None if it is nothing that there is."""
+        kind, *rest = packet[1:].partition(b";")[0].split(b",")
+        if len(rest) != 2:
+            raise Malformed
+        address, length = map(number, rest)
+        if kind in (b"0", b"1"):
+            return Breakpoint(is_hardware=kind == b"1", address=address)
+        if kind not in _WATCHED:
+            return None
+        loads, stores = _WATCHED[kind]
+        try:
+            return Watch(address, length, loads=loads, stores=stores, real=self._is_physical)
+        except BadUsage:
+            raise Malformed from None
 
     # Steering.
 
     def _why(self, _packet: bytes) -> bytes:
-        return self._told(self._debuggee.stop)
+        return self._told(self._debuggee.stop)[-1]
 
-    def _told(self, stop: Stop) -> bytes:
+    def _told(self, stop: Stop) -> list[bytes]:
         """Return the reply about why the guest rests, whose vcpu is chosen from now on."""
         if isinstance(stop, Ended):
-            return b"W%02x;process:%x" % (stop.code, PROCESS)
+            return [b"W%02x;process:%x" % (stop.code, PROCESS)]
         self._of = self._steered = stop.vcpu
         reason = f"{stop.reason};" if stop.reason else ""
-        return b"T%02xthread:%b;" % (stop.signal, self._name(stop.vcpu)) + reason.encode()
+        reply = b"T%02xthread:%b;" % (stop.signal, self._name(stop.vcpu)) + reason.encode()
+        return [*_console(stop.text), reply]
 
-    async def _continue_as(self, packet: bytes) -> bytes:
+    async def _continue_as(self, packet: bytes) -> list[bytes]:
+        if packet == b"vCont?":
+            return [b"vCont;c;C;s;S"]
         asked = actions(packet.removeprefix(b"vCont"))
         stepped = [vcpu for vcpu in self._debuggee.vcpus if _steps(vcpu, asked)]
         if not stepped:
@@ -279,15 +299,27 @@ class Session:
         one = None if is_any else stepped[0]
         return self._told(await self._debuggee.go(stepped=one, limit=1))
 
-    async def _continue(self, packet: bytes) -> bytes:
+    async def _continue(self, packet: bytes) -> list[bytes]:
         if len(packet) > 3:
             raise Malformed
         return self._told(await self._debuggee.go())
 
-    async def _step(self, packet: bytes) -> bytes:
+    async def _step(self, packet: bytes) -> list[bytes]:
         if len(packet) > 3:
             raise Malformed
         return self._told(await self._debuggee.go(stepped=self._steered, limit=1))
+
+    async def _go_back(self, packet: bytes) -> list[bytes]:
+        if self._debuggee.history is None or packet not in (b"bc", b"bs"):
+            return [UNKNOWN]
+        if packet == b"bc":
+            return self._told(self._debuggee.go_back())
+        return self._told(self._debuggee.step_back(self._steered))
+
+    async def _monitor(self, packet: bytes) -> list[bytes]:
+        line = data(packet.partition(b",")[2]).decode(errors="replace")
+        text = await human(self._debuggee.control, line, self._of.vcpu_id)
+        return [*_console(text), OK]
 
     # Leaving.
 
@@ -308,15 +340,11 @@ def _word(packet: bytes) -> bytes:
     return match[0] if match else b""
 
 
-def _breakpoint(packet: bytes) -> Breakpoint | None:
-    """Return what ``Z0`` or ``Z1`` is about; None if it is about something else."""
-    kind, *rest = packet[1:].partition(b";")[0].split(b",")
-    if len(rest) != 2:
-        raise Malformed
-    address, _ = map(number, rest)
-    if kind not in (b"0", b"1"):
-        return None
-    return Breakpoint(is_hardware=kind == b"1", address=address)
+def _console(text: str) -> list[bytes]:
+    """Return the packets that show people a text."""
+    shown = text.encode()
+    parts = range(0, len(shown), MOST_BYTES)
+    return [b"O" + shown[at : at + MOST_BYTES].hex().encode() for at in parts]
 
 
 def _steps(vcpu: Vcpu, asked: list[Action]) -> bool:
