@@ -175,7 +175,7 @@ class Guest:
             if self.inside is None and (crashed := self.enter()):
                 return crashed
             if stores:
-                return Paused("watchpoint", HypervisorStores(self.watch.take()))
+                return self.take_stores()
             q[_NOW] = clock.count
             reason = run(most)
             scheduler.left -= q[_NOW] - clock.count
@@ -200,6 +200,11 @@ class Guest:
         if scheduler.left == 0:
             self.end_slice()
         return None
+
+    def take_stores(self) -> Paused | None:
+        """Return the hypervisor's latest stores to watched bytes, which stop the machine."""
+        stores = self.watch.take()
+        return Paused("watchpoint", HypervisorStores(stores)) if stores else None
 
     def next_turn(self) -> Vcpu | None:
         """Return the vcpu that runs next, its slice begun; None if every vcpu waits."""

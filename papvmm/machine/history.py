@@ -71,6 +71,13 @@ class History:
         """Whether the guest has gone back, and does what it did."""
         return self._end is not None
 
+    @property
+    def ran_last(self) -> Vcpu | None:
+        """The vcpu that executed the instruction before this moment; None if it is not known."""
+        icount = self.position.icount
+        ids = (vcpu_id for vcpu_id, count in self._player.latest.items() if count == icount)
+        return next(map(self.guest.find_vcpu, ids), None)
+
     def close(self) -> None:
         """Let go of it all; a guest that has gone back stays there, without a future."""
         self._checkpoints.close()

@@ -63,6 +63,48 @@ def test_vcpus_are_threads_with_their_areas(path):
     assert "$3 = 0" in told
 
 
+REBOOT = ("-smp", "2", "-m", "16", "--areas-on-reset", "keep", "--next-kernel")
+
+
+def test_the_store_that_corrupts_the_next_kernel_is_found_from_later_on(path):
+    """Whose byte is this, who wrote it, when, and the moment before."""
+    kernel_b = IMAGES / "kernel-b.elf"
+    with waiting(IMAGES / "kernel-a.elf", path, *REBOOT, str(kernel_b)) as guest:
+        guest.image = kernel_b
+        told = guest.gdb(
+            f"break *{START:#x}", "continue", "delete",
+            "break new_kernel_report", "continue", "delete", "watch *(int*)0x600100",
+            "reverse-continue", "x/i $pc", "info threads", "delete", "reverse-continue",
+            "info registers pc",
+        )  # fmt: skip
+
+    assert "hypervisor: vcpu0 lppaca.yield_count" in told
+    assert ", VPA registered by kernel-a.elf @ 13,851 (STALE)" in told
+    assert "hit Hardware watchpoint 3: *(int*)0x600100" in told
+    assert "<hcall>:\tsc      1" in told
+    assert "No more reverse-execution history." in told
+    assert values(told, "pc")[-1] == START
+
+
+@pytest.mark.parametrize("order", ["big", "little"])
+def test_the_way_back(path, order):
+    image = IMAGES / f"hello-{order[0]}e.elf"
+    with waiting(image, path, order=order) as guest:
+        told = guest.gdb(
+            "break cede", "continue", "info registers pc", "stepi", "stepi", "reverse-stepi",
+            "info registers pc", "reverse-stepi", "info registers pc", "break *printf+8",
+            "reverse-continue", "continue", "info registers pc", "delete", "continue",
+        )  # fmt: skip
+        code, console = guest.end()
+
+    first, after, again, last = values(told, "pc")
+    assert (after, again, last) == (first + 4, first, first)
+    assert "\nBreakpoint 2, 0x" in told
+    assert code == 0
+    assert console.count("hello from") == 1
+    assert console.endswith("goodbye\n")
+
+
 def test_memory_and_registers_are_written(path):
     with waiting(IMAGES / "hello-be.elf", path) as guest:
         told = guest.gdb(

@@ -22,7 +22,8 @@ from papvmm.isa.state import CIA
 from papvmm.machine.guest import FOREVER
 from papvmm.machine.history import History
 from papvmm.machine.inputs import Registers
-from papvmm.machine.outcome import Outcome, Paused
+from papvmm.machine.outcome import GuestAccess, Outcome, Paused
+from papvmm.machine.position import last_at
 from papvmm.machine.runstate import RunState
 from papvmm.vcpu.vcpu import Vcpu
 
@@ -109,13 +110,23 @@ class Debuggee:
         return self._turn_back(Stopped(SIGTRAP, vcpu, "" if found else BEGIN))
 
     def go_back(self) -> Stop:
-        """Bring the guest to the latest moment that would have stopped it."""
-        assert self.history is not None
-        outcome = self.history.run_back()
-        current = self.guest.scheduler.current
+        """Bring the guest to the latest moment that would have stopped it.
+
+        gdb goes back one more instruction of the vcpu that it is told before it looks at what is
+        watched. So that is the one that ran last; and the guest is past an access.
+        """
+        history, scheduler = self.history, self.guest.scheduler
+        assert history is not None
+        present = history.position
+        outcome = history.run_back()
         if outcome is None:
-            return self._turn_back(Stopped(SIGTRAP, current or self._last, BEGIN))
-        return self._turn_back(self._at(outcome, current))
+            first = scheduler.current or next(iter(scheduler.waiting), self._last)
+            return self._turn_back(Stopped(SIGTRAP, first, BEGIN))
+        hit = outcome.hit if isinstance(outcome, Paused) else None
+        if isinstance(hit, GuestAccess):
+            history.seek(min(present, last_at(history.position.icount + 1)))
+            return self._turn_back(self._at(outcome, self.guest.find_vcpu(hit.vcpu_id)))
+        return self._turn_back(self._at(outcome, (hit and history.ran_last) or scheduler.current))
 
     def _turn_back(self, stop: Stopped) -> Stop:
         self._turned_back, self._last = stop, stop.vcpu

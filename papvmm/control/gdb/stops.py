@@ -1,5 +1,6 @@
 """Why a guest rests, as a debugger is told: a signal, or the end."""
 
+import os
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
@@ -88,7 +89,7 @@ def _origin(registration: Registration | None, guest: Guest) -> str:
     if registration is None:
         return ""
     kernel = guest.config.kernel_for(registration.generation)
-    by = f" by {kernel.name}" if kernel is not None else ""
+    by = f" by {os.path.basename(kernel.name)}" if kernel is not None else ""
     stale = " (STALE)" if registration.generation < guest.door.generation else ""
     name = _NAMES[registration.area]
     return f", {name} registered{by} @ {registration.icount:,}{stale}"
