@@ -26,6 +26,7 @@ from papvmm.machine.outcome import Outcome, Quit
 from papvmm.machine.player import Player
 from papvmm.machine.state import capture, digest_of
 from papvmm.trace.events import HcallDone
+from papvmm.vcpu.vcpu import Vcpu
 
 WRITTEN: Final = 0.05
 """Seconds after which an input is in the file, at most."""
@@ -50,9 +51,9 @@ class Recorder:
         guest.door.tracer.subscribe(HcallDone, lambda event: self._calls.append(call_of(event)))
         guest.history = self
 
-    def go_on(self, icount: int) -> Outcome | None:
+    def go_on(self, icount: int, until: Vcpu | None = None) -> Outcome | None:
         """Do again what the guest did: a guest that is recorded has not gone back."""
-        raise AssertionError(f"no past to go on in, up to {icount}")
+        raise AssertionError(f"no past to go on in, up to {icount} or {until}")
 
     def note(self, given: Input) -> None:
         """Be told of an input that is about to be taken."""
