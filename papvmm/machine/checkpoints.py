@@ -51,8 +51,8 @@ class Checkpoints:
     def __init__(self, guest: Guest, position: Position) -> None:
         self._guest: Final = guest
         self._changes: Final = guest.dirty_pages.subscribe(before=True)
-        self._table = bytes(guest.hash_table.content)
-        """The hashed page table at the last checkpoint."""
+        self._table = _content(guest)
+        """The hashed page table at the last checkpoint; empty if it was."""
         self._all: Final[list[Checkpoint]] = []
         self._append(position)
 
@@ -96,7 +96,7 @@ class Checkpoints:
             self._guest.hash_table.put_back(offset, part)
         restore(self._guest, last.state)
         self._changes.take()
-        self._table = bytes(self._guest.hash_table.content)
+        self._table = _content(self._guest)
         return last.position
 
     def close(self) -> None:
@@ -110,13 +110,12 @@ class Checkpoints:
         """Put into the last checkpoint what has changed since."""
         for gpa, old in self._changes.take().items():
             last.pages.setdefault(gpa, ZEROS if old == ZEROS else old)
-        table = bytes(self._guest.hash_table.content)
-        if table != self._table:
-            for offset in range(0, len(table), PAGE):
-                old = self._table[offset : offset + PAGE]
-                if old != table[offset : offset + PAGE]:
-                    last.entries.setdefault(offset, old)
-            self._table = table
+        table = _content(self._guest)
+        for offset in range(0, max(len(table), len(self._table)), PAGE):
+            old = self._table[offset : offset + PAGE] or ZEROS
+            if old != (table[offset : offset + PAGE] or ZEROS):
+                last.entries.setdefault(offset, old)
+        self._table = table
 
     def _thin_out(self) -> None:
         """Let go of the one that is missed least: the gap without it is small for its age."""
@@ -142,3 +141,8 @@ class Checkpoints:
             line = page[offset : offset + CODE_LINE]
             if line != memory.read(gpa + offset, len(line)):
                 memory.write(gpa + offset, line)
+
+
+def _content(guest: Guest) -> bytes:
+    """Return a copy of the hashed page table; guests that use none have nothing to copy."""
+    return b"" if guest.hash_table.is_empty else bytes(guest.hash_table.content)

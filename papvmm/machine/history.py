@@ -11,7 +11,7 @@ the history there: the old future never happened.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic
+from time import thread_time
 from typing import Final
 
 from papvmm.machine.checkpoints import Checkpoints
@@ -24,9 +24,12 @@ from papvmm.trace.events import HvWrite
 from papvmm.vcpu.vcpu import Vcpu
 
 APART: Final = 0.1
-"""Seconds between two checkpoints, at least."""
+"""Seconds of CPU time between two checkpoints, at least."""
+FARTHEST: Final = 0.7
+"""The same, at most, so that it takes less than a second to go back a little."""
 DEAREST: Final = 30
-"""How many times as long as a checkpoint takes the guest runs until the next one, at least."""
+"""How many times as long as a checkpoint takes the guest runs until the next one, at least,
+unless that is too long."""
 FAR: Final = 1 << 24
 """Instructions done again between two looks at whether it is time for a checkpoint."""
 STRETCH: Final = 1 << 20
@@ -42,8 +45,7 @@ class History:
         self._end: Position | None = None
         """Where history ends, while the guest has gone back."""
         self._checkpoints: Final = Checkpoints(guest, self.position)
-        self._spent = 0.0
-        self._next = monotonic() + APART
+        self._next = thread_time() + APART
         guest.history = self
 
     @property
@@ -65,6 +67,11 @@ class History:
     def checkpoints(self) -> tuple[Position, ...]:
         """Where the guest can be put to at once."""
         return self._checkpoints.positions
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that it takes, about."""
+        return self._checkpoints.size
 
     @property
     def is_past(self) -> bool:
@@ -108,13 +115,12 @@ class History:
 
     def tick(self) -> None:
         """Make a checkpoint, if it is time to: to be called every few milliseconds."""
-        begin = monotonic()
+        begin = thread_time()
         if begin < self._next or phase_of(self.guest) is not Phase.INSIDE:
             return
         self._checkpoints.add(self.position)
-        end = monotonic()
-        self._spent += end - begin
-        self._next = end + max(APART, DEAREST * (end - begin))
+        end = thread_time()
+        self._next = end + max(APART, min(DEAREST * (end - begin), FARTHEST))
 
     # Going back.
 
