@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from papvmm.control.dump.job import Dumps
 from papvmm.control.migration.migration import Migration
 from papvmm.control.received_files import ReceivedFiles
+from papvmm.control.snapshot.save import Saves
 from papvmm.errors import PapvmmError
 from papvmm.machine.machine import Machine
 from papvmm.machine.missing import Asked, Missing
@@ -17,7 +18,7 @@ class NoSuchVcpu(PapvmmError):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A machine with its name (empty if it has none), dumps and migrations, and files received.
+    """A machine, its name (empty if it has none), dumps, migrations and saves, and files received.
 
     The files are the commander's. ``missing`` knows what the guest asked for in vain, if somebody
     has listened for that.
@@ -29,6 +30,7 @@ class Control:
     dumps: Dumps = field(default_factory=Dumps)
     files: ReceivedFiles = field(default_factory=ReceivedFiles)
     migration: Migration = field(default_factory=Migration)
+    saves: Saves = field(default_factory=Saves)
 
     @property
     def asked_in_vain(self) -> tuple[Asked, ...]:

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 import pytest
 
-from papvmm.control.snapshot.directory import SCHEMA
+from papvmm.control.snapshot.directory import OLDEST, SCHEMA
 from papvmm.control.snapshot.load import load
 from papvmm.control.snapshot.save import save
 from papvmm.errors import BadInput
@@ -160,13 +160,13 @@ def test_there_is_no_saved_guest_where_there_is_nothing(tmp_path):
 
 def test_another_schema_is_refused_with_both_versions(saved):
     manifest = json.loads((saved / MANIFEST).read_bytes())
-    manifest |= {"schema": 4, "papvmm": "9.8"}
+    manifest |= {"schema": SCHEMA + 1, "papvmm": "9.8"}
     (saved / MANIFEST).write_bytes(sealed(manifest))
 
     line = refused(saved)
 
-    assert "papvmm 9.8 with schema 4" in line
-    assert f"reads schema {SCHEMA}" in line
+    assert f"papvmm 9.8 with schema {SCHEMA + 1}" in line
+    assert f"reads schemas {OLDEST} to {SCHEMA}" in line
 
 
 @pytest.mark.parametrize("name", ["ram", "state.json"])

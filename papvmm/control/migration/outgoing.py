@@ -23,7 +23,7 @@ from papvmm.control.migration.configuration import announce
 from papvmm.control.migration.figures import Figures, Status
 from papvmm.control.migration.pages import page_records
 from papvmm.control.migration.settings import Capabilities, Parameters
-from papvmm.control.migration.stream import LOADED, RUNS, Kind, Record, Writer
+from papvmm.control.migration.stream import LOADED, RUNS, Kind, Record, Writer, zeros_length
 from papvmm.control.snapshot.ram import packed
 from papvmm.control.snapshot.state import collect
 from papvmm.errors import BadInput
@@ -242,7 +242,7 @@ class Outgoing:
         if record.kind is Kind.PAGES:
             self._figures.pages += -(-len(record.payload) // PAGESIZE)
         elif record.kind is Kind.ZEROS:
-            self._figures.zero_pages += 1
+            self._figures.zero_pages += zeros_length(record.payload) // PAGESIZE
         if self._size >= BATCH:
             await self._launch()
 

@@ -61,7 +61,7 @@ class Record(NamedTuple):
     payload: bytes = b""
 
 
-def length(payload: bytes) -> int:
+def zeros_length(payload: bytes) -> int:
     """Return the number that is a payload of ``ZEROS``; BadInput if it is none."""
     if len(payload) != _WORD.size:
         raise BadInput("a length in the stream is none")

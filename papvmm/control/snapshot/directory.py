@@ -25,8 +25,10 @@ from papvmm.errors import BadInput
 MANIFEST: Final = "manifest.json"
 LARGEST_MANIFEST: Final = 1 << 20
 FORMAT: Final = "papvmm-saved-guest"
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """Changes with every change of what is in a saved guest."""
+OLDEST: Final = 3
+"""What is read, too."""
 
 OWNER_ONLY: Final = 0o600
 MOST_BYTES: Final = 1 << 40
@@ -34,26 +36,34 @@ _PART: Final = ".part"
 _STORED: Final = re.compile(r"[a-z_0-9]+-[0-9a-f]{16}(\.json)?|[a-z_0-9.]+\.part")
 
 
-def write_directory(directory: Path, about: Object, files: Mapping[str, Iterable[bytes]]) -> None:
+def write_directory(
+    directory: Path,
+    about: Object,
+    files: Mapping[str, Iterable[bytes]],
+    kept: Object | None = None,
+) -> str:
     """Save ``files``, and ``about`` in the manifest; BadInput, and no change, if that fails.
 
-    A saved guest that is in the directory is replaced; nothing else is.
+    A saved guest that is in the directory is replaced, but for the files ``kept``, as its manifest
+    lists them; nothing else is. Return the checksum of the manifest.
     """
     place = Path(os.path.realpath(directory))
     try:
         if _holds_saved_guest(place):
-            _sweep(place, _fill(place, about, files))
+            checksum, named = _fill(place, about, files, kept or {})
+            _sweep(place, named)
         elif not place.exists() or (place.is_dir() and not any(place.iterdir())):
-            _create(place, about, files)
+            checksum = _create(place, about, files)
         else:
             raise BadInput("there is something that is no saved guest: choose another directory")
     except OSError as error:
         raise BadInput(f"can't be saved: {error.strerror or error}") from None
+    return checksum
 
 
 def read_directory(directory: Path) -> tuple[Members, dict[str, bytes]]:
     """Return what ``write_directory`` wrote, its digests checked; BadInput if it isn't whole."""
-    manifest = _read_manifest(directory)
+    manifest = Members(read_manifest(directory), MANIFEST)
     listed = manifest.member("files")
     files = {name: _read_listed(directory, name, listed.member(name)) for name in listed.names()}
     return manifest, files
@@ -62,7 +72,7 @@ def read_directory(directory: Path) -> tuple[Members, dict[str, bytes]]:
 # Writing.
 
 
-def _create(place: Path, about: Object, files: Mapping[str, Iterable[bytes]]) -> None:
+def _create(place: Path, about: Object, files: Mapping[str, Iterable[bytes]]) -> str:
     prefix = f".{place.name}."
     for name in os.listdir(place.parent):
         if name.startswith(prefix) and name.endswith(_PART):
@@ -70,25 +80,30 @@ def _create(place: Path, about: Object, files: Mapping[str, Iterable[bytes]]) ->
             shutil.rmtree(place.parent / name, ignore_errors=True)
     beside = Path(tempfile.mkdtemp(prefix=prefix, suffix=_PART, dir=place.parent))
     try:
-        _fill(beside, about, files)
+        checksum, _ = _fill(beside, about, files, {})
         beside.rename(place)
     except BaseException:
         shutil.rmtree(beside)
         raise
     _sync(place.parent)
+    return checksum
 
 
-def _fill(place: Path, about: Object, files: Mapping[str, Iterable[bytes]]) -> set[str]:
-    """Write the files and then the manifest; return the names of the files."""
-    listed = {name: _store(place, name, pieces) for name, pieces in files.items()}
+def _fill(
+    place: Path, about: Object, files: Mapping[str, Iterable[bytes]], kept: Object
+) -> tuple[str, set[str]]:
+    """Write the files and then the manifest; return its checksum, and the names of all files."""
+    listed = kept | {name: _store(place, name, pieces) for name, pieces in files.items()}
     manifest: Object = {"format": FORMAT, "schema": SCHEMA, "papvmm": __version__, **about}
     manifest["files"] = dict(listed)
+    manifest["checksum"] = _checksum(manifest)
     part = place / f"{MANIFEST}{_PART}"
-    _write(part, [_sealed(manifest)])
+    _write(part, [_text(manifest)])
     _sync(place)
     part.replace(place / MANIFEST)
     _sync(place)
-    return {str(entry["file"]) for entry in listed.values()}
+    names = {str(entry["file"]) for entry in listed.values() if isinstance(entry, dict)}
+    return str(manifest["checksum"]), names
 
 
 def _store(place: Path, name: str, pieces: Iterable[bytes]) -> Object:
@@ -130,9 +145,9 @@ def _sweep(place: Path, named: set[str]) -> None:
                 os.unlink(place / name)
 
 
-def _sealed(manifest: Object) -> bytes:
-    """Return a manifest's text, which ends with a checksum of the rest."""
-    return _text({**manifest, "checksum": sha256(_text(manifest)).hexdigest()})
+def _checksum(manifest: Object) -> str:
+    """Return the checksum of a manifest without one."""
+    return sha256(_text(manifest)).hexdigest()
 
 
 def _text(manifest: Object) -> bytes:
@@ -150,7 +165,8 @@ def _holds_saved_guest(place: Path) -> bool:
     return manifest.get("format") == FORMAT
 
 
-def _read_manifest(directory: Path) -> Members:
+def read_manifest(directory: Path) -> Object:
+    """Return the manifest, its checksum checked, as one of ``SCHEMA``; BadInput if it is none."""
     try:
         text = _read(directory / MANIFEST, LARGEST_MANIFEST)
     except OSError as error:
@@ -159,15 +175,23 @@ def _read_manifest(directory: Path) -> Members:
     schema = manifest.get("schema")
     if manifest.get("format") != FORMAT or not isinstance(schema, int):
         raise BadInput(f"{MANIFEST} isn't that of a saved guest")
-    if schema != SCHEMA:
+    if not OLDEST <= schema <= SCHEMA:
         raise BadInput(
             f"saved by papvmm {manifest.get('papvmm')} with schema {schema};"
-            f" this is papvmm {__version__}, which reads schema {SCHEMA}"
+            f" this is papvmm {__version__}, which reads schemas {OLDEST} to {SCHEMA}"
         )
-    manifest.pop("checksum", None)
-    if _sealed(manifest) != text:
+    rest = {name: value for name, value in manifest.items() if name != "checksum"}
+    if _text(rest | {"checksum": _checksum(rest)}) != text:
         raise BadInput(f"{MANIFEST} is damaged: its checksum differs")
-    return Members(manifest, MANIFEST)
+    return _as_if_new(manifest) if schema == OLDEST else manifest
+
+
+def _as_if_new(manifest: Object) -> Object:
+    """Return a manifest of schema 3, which has one save, as one of schema 4."""
+    files = manifest.get("files")
+    table = "hash_table" if isinstance(files, dict) and "hash_table" in files else None
+    save: Object = {name: manifest.get(name) for name in ("saved", "position")}
+    return manifest | {"saves": [save | {"ram": "ram", "state": "state.json", "hash_table": table}]}
 
 
 def _parse(text: bytes) -> Object:

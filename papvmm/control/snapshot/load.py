@@ -1,52 +1,53 @@
 """Loading a saved guest: everything is checked, and only a guest that is whole is returned."""
 
-from functools import partial
+import re
 from pathlib import Path
 
 from papvmm.boot.elf import load_elf
-from papvmm.control.snapshot.configuration import configuration
-from papvmm.control.snapshot.directory import read_directory
-from papvmm.control.snapshot.members import Members
+from papvmm.control.snapshot.chain import Chain, read_chain
 from papvmm.control.snapshot.ram import unpack
-from papvmm.control.snapshot.save import HASH_TABLE, RAM, STATE
 from papvmm.control.snapshot.state import apply
-from papvmm.control.strict_json import NotJson, only_value
 from papvmm.engine.accel import DEFAULT_ACCEL
 from papvmm.errors import BadInput, BadUsage
 from papvmm.machine.builder import build
 from papvmm.machine.guest import Guest
 
 
-def load(directory: Path, accel: str = DEFAULT_ACCEL) -> Guest:
-    """Return the guest that was saved in a directory; BadInput says in one line why not."""
+def named_save(text: str) -> tuple[Path, int | None]:
+    """Read ``DIR`` or ``DIR@NUMBER``: the directory, and the save's number if one is given."""
+    match = re.fullmatch(r"(.+)@(\d{1,9})", text)
+    if match is None or Path(text).exists():
+        return Path(text), None
+    return Path(match[1]), int(match[2])
+
+
+def load(directory: Path, accel: str = DEFAULT_ACCEL, number: int | None = None) -> Guest:
+    """Return the guest that was saved in a directory; BadInput says in one line why not.
+
+    ``number`` says which of the saves there, from 1: the newest if it is None.
+    """
+    chain = read_chain(directory, accel)
     try:
-        return _load(directory, accel)
+        return _load(chain, number)
     except (BadInput, BadUsage) as error:
         raise BadInput(f"{directory}: {error}") from None
 
 
-def _load(directory: Path, accel: str) -> Guest:
-    manifest, files = read_directory(directory)
-    config = configuration(manifest.member("machine"), files, accel)
-    for name in (RAM, STATE):
-        if name not in files:
-            raise BadInput(f"there is no {name}")
+def _load(chain: Chain, number: int | None) -> Guest:
+    save, config = chain.find(number), chain.config
     guest = build(config)
-    unpack(RAM, files[RAM], guest.memory.size, guest.memory.write)
-    if HASH_TABLE in files:
+    for earlier in chain.saves[: chain.saves.index(save) + 1]:
+        unpack(earlier.ram, chain.files[earlier.ram], guest.memory.size, guest.memory.write)
+    if save.hash_table is not None:
         table = bytearray(len(guest.hash_table.content))
-        unpack(HASH_TABLE, files[HASH_TABLE], len(table), partial(_write, table))
+
+        def write(at: int, data: bytes) -> None:
+            table[at : at + len(data)] = data
+
+        unpack(save.hash_table, chain.files[save.hash_table], len(table), write)
         guest.hash_table.load(table)
-    try:
-        state = only_value(files[STATE])
-    except NotJson as error:
-        raise BadInput(f"{STATE}: {error}") from None
-    apply(guest, Members(state, STATE))
+    apply(guest, chain.state(save))
     kernel = config.kernel_for(guest.door.generation)
     if kernel is not None:
         guest.image = load_elf(kernel.name, kernel.data, config.kernel_addr)
     return guest
-
-
-def _write(memory: bytearray, at: int, data: bytes) -> None:
-    memory[at : at + len(data)] = data

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final, TypeVar
 
-from papvmm.control.strict_json import Json
+from papvmm.control.strict_json import Json, Object
 from papvmm.errors import BadInput
 
 E = TypeVar("E", bound=Enum)
@@ -29,6 +29,10 @@ class Members:
         """Refuse members that nobody took."""
         for name in self._left:
             raise self.wrong(name, "is unknown")
+
+    def rest(self) -> Object:
+        """Return the members that nobody took."""
+        return dict(self._left)
 
     def wrong(self, name: str, why: str) -> BadInput:
         """Return the error that a member is not as it should be."""

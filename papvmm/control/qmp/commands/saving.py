@@ -7,7 +7,6 @@ from typing import Final
 
 from papvmm.control.control import Control
 from papvmm.control.qmp.schema import BadArgument, command
-from papvmm.control.snapshot.save import save
 from papvmm.control.strict_json import Json
 
 
@@ -19,11 +18,20 @@ class Save:
 
 
 async def save_guest(control: Control, arguments: Save) -> Json:
-    """Save the guest; ``notes`` tells what a saved guest can't carry."""
+    """Save the guest; ``notes`` tells what a saved guest can't carry.
+
+    ``save`` is the number of the save in the directory; ``pages``, how many have changed since the
+    one before it, if there is one.
+    """
     directory = _path(arguments.directory)
     guest = control.machine.guest
-    notes = await control.machine.between_entries(lambda: save(guest, directory))
-    return {"directory": os.fspath(directory), "notes": list(notes)}
+    saved = await control.machine.between_entries(lambda: control.saves.save(guest, directory))
+    return {
+        "directory": os.fspath(directory),
+        "save": saved.number,
+        "pages": saved.pages,
+        "notes": list(saved.notes),
+    }
 
 
 def _path(text: str) -> Path:
