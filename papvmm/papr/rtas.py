@@ -150,7 +150,8 @@ def os_term(context: HcallContext, args: tuple[int, ...]) -> RtasResult:
     text = memory.read(args[0], room) if room else b""
     message = text.partition(b"\0")[0].decode("ascii", "replace")
     door, vcpu_id = context.door, context.caller.vcpu_id
-    door.tracer.emit(GuestPanicked(vcpu_id, door.generation, context.clock.icount, message))
+    if GuestPanicked in door.tracer.wanted:
+        door.tracer.emit(GuestPanicked(vcpu_id, door.generation, context.clock.icount, message))
     return RtasResult(then=GuestPanic(message))
 
 

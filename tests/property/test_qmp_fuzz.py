@@ -33,10 +33,32 @@ MESSAGES = (
         "arguments": {"vcpu": 1, "id": 0x1040000000000084, "value": [0x9000, 480]},
     },
     {"execute": "x-papvmm-query-areas", "id": "areas"},
+    {"execute": "human-monitor-command", "arguments": {"command-line": "xp /16xb 0x1000"}},
+    {
+        "execute": "human-monitor-command",
+        "arguments": {"command-line": "x /5i $pc + 8 - $r3", "cpu-index": 1},
+    },
+    {"execute": "human-monitor-command", "arguments": {"command-line": "info registers -a"}},
+    {"execute": "human-monitor-command", "arguments": {"command-line": "info hv-writes 7"}},
+    {"execute": "human-monitor-command", "arguments": {"command-line": "pmemsave 0 16 file"}},
+    {
+        "execute": "dump-guest-memory",
+        "arguments": {"paging": False, "protocol": "file:core", "begin": 4096, "length": 1,
+                      "detach": False, "format": "elf"},
+    },
+    {"execute": "memsave",
+     "arguments": {"val": 4096, "size": 100, "filename": "file", "cpu-index": 1}},
+    {"execute": "getfd", "arguments": {"fdname": "one"}},
+    {"execute": "set-action", "arguments": {"reboot": "pause", "panic": "none"}},
+    {"execute": "x-papvmm-memory-read", "arguments": {"ea": 0x1000, "length": 8, "vcpu": 1}},
+    {"execute": "x-papvmm-memory-write", "arguments": {"gpa": 0x7000, "data": "0123"}},
+    {"execute": "inject-nmi"},
+    {"execute": "query-dump"},
     {
         "execute": "x-papvmm-hv-writes",
         "arguments": {"vcpu": 0, "area": "VPA", "field": "lppaca.yield_count", "limit": 9,
-                      "gpa": 0x8000, "length": 128, "stale": False, "actor": "enter"},
+                      "gpa": 0x8000, "length": 128, "stale": False, "actor": "enter",
+                      "before": 1000},
     },
 )  # fmt: skip
 TIMES = 10_000
@@ -65,7 +87,8 @@ async def answers(session, control, data):
     return sent
 
 
-async def test_damaged_messages_get_an_error_or_an_answer_each():
+async def test_damaged_messages_get_an_error_or_an_answer_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     generator = random.Random(TIMES)
     errors = returns = 0
     async with Machine(guest_running(SPIN, vcpus=2)) as machine:

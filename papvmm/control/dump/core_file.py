@@ -39,15 +39,15 @@ class CoreFile(NamedTuple):
         return self.start + self.length
 
 
-def core_file(guest: Guest, gpa: int, length: int) -> CoreFile:
-    """Describe the core file of a guest as it is now, with ``length`` bytes of its RAM.
+async def core_file(guest: Guest, gpa: int, length: int) -> CoreFile:
+    """Describe the core file of a guest that rests, with ``length`` bytes of its RAM.
 
     It is in the byte order that the guest takes interrupts in, or runs in.
     """
     first = guest.vcpus[0].state
     is_little = first.read(LPCR) & LPCR_ILE or first.read(MSR) & MSR_LE
     order: Order = "little" if is_little else "big"
-    text = vmcoreinfo(guest.memory)
+    text = await vmcoreinfo(guest.memory)
     notes = b"".join(
         (
             *(one for vcpu in guest.vcpus for one in vcpu_notes(vcpu, order)),

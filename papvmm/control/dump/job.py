@@ -100,7 +100,7 @@ class Dumps:
         await machine.pause()
         self.guest_rests = True
         try:
-            core = core_file(machine.guest, gpa, length)
+            core = await core_file(machine.guest, gpa, length)
             write_all(file, core.head)
             os.lseek(file, core.start - len(core.head), os.SEEK_CUR)
             await self._write_ram(machine, core, file)

@@ -1,5 +1,6 @@
 """The monitor's ``info`` commands."""
 
+import asyncio
 import threading
 from typing import Final
 
@@ -12,8 +13,8 @@ from papvmm.control.version import PACKAGE, QEMU
 from papvmm.machine.runstate import RunState
 
 WRITES: Final = 20
-MOST_WRITES: Final = 1000
-"""Stores that ``info hv-writes`` shows, and the most it does: some 10 ms."""
+MOST_WRITES: Final = 500
+"""Stores that ``info hv-writes`` shows, and the most it does: some 5 ms."""
 
 
 async def info_registers(call: Call) -> str:
@@ -23,7 +24,11 @@ async def info_registers(call: Call) -> str:
         vcpus = list(call.control.machine.guest.vcpus)
     elif call.words:
         vcpus = [call.control.vcpu(evaluate(call.rest, call.vcpu))]
-    return "".join(f"\nCPU#{vcpu.vcpu_id}\n{registers(vcpu)}" for vcpu in vcpus)
+    told = list[str]()
+    for vcpu in vcpus:
+        told.append(f"\nCPU#{vcpu.vcpu_id}\n{registers(vcpu)}")
+        await asyncio.sleep(0)
+    return "".join(told)
 
 
 async def info_cpus(call: Call) -> str:

@@ -1,9 +1,10 @@
 """``x`` and ``xp``: memory as numbers, characters or instructions, in QEMU's columns."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from papvmm.bits import M64
 from papvmm.control.hmp.command import Refusal
 from papvmm.isa.disasm import disassemble
 from papvmm.papr.hcall import INSTRUCTION
@@ -40,21 +41,28 @@ def read_format(text: str) -> Format:
     return Format(count, shown_as, size)
 
 
-def listing(form: Format, start: int, read: Read, order: Order) -> str:
-    """Return the lines; the last one says so where there is no memory."""
+def listing(form: Format, start: int, read: Read, order: Order) -> Iterator[str]:
+    """Yield the lines; the last one says so where there is no memory."""
     if form.shown_as == "i":
-        return _instructions(form.items, start, read, order)
-    a_line = 8 if form.size == 1 and form.shown_as != "c" else 16
-    lines, end = list[str](), start + form.items * form.size
+        a_line = INSTRUCTION
+    else:
+        a_line = 8 if form.size == 1 and form.shown_as != "c" else 16
+    end = start + form.items * form.size
     for address in range(start, end, a_line):
-        data = read(address, min(a_line, end - address))
+        data = read(address & M64, min(a_line, end - address))
         if data is None:
-            lines.append(f"{address:016x}: Cannot access memory")
-            break
-        items = (data[at : at + form.size] for at in range(0, len(data), form.size))
-        shown = (_item(int.from_bytes(item, order), form) for item in items)
-        lines.append(f"{address:016x}: {' '.join(shown)}")
-    return "".join(f"{line}\n" for line in lines)
+            yield f"{address & M64:016x}: Cannot access memory\n"
+            return
+        yield f"{_line(form, address & M64, data, order)}\n"
+
+
+def _line(form: Format, address: int, data: bytes, order: Order) -> str:
+    if form.shown_as == "i":
+        word = int.from_bytes(data, order)
+        return f"0x{address:08x}:  {word:08x}  {disassemble(word, address)}"
+    items = (data[at : at + form.size] for at in range(0, len(data), form.size))
+    shown = (_item(int.from_bytes(item, order), form) for item in items)
+    return f"{address:016x}: {' '.join(shown)}"
 
 
 def _item(value: int, form: Format) -> str:
@@ -70,15 +78,3 @@ def _item(value: int, form: Format) -> str:
         case shown_as:
             sign = 1 << bits - 1 if shown_as == "d" else 0
             return str((value ^ sign) - sign).rjust((10 * bits + 32) // 33)
-
-
-def _instructions(count: int, start: int, read: Read, order: Order) -> str:
-    lines = list[str]()
-    for address in range(start, start + INSTRUCTION * count, INSTRUCTION):
-        data = read(address, INSTRUCTION)
-        if data is None:
-            lines.append(f"{address:016x}: Cannot access memory")
-            break
-        word = int.from_bytes(data, order)
-        lines.append(f"0x{address:08x}:  {word:08x}  {disassemble(word, address)}")
-    return "".join(f"{line}\n" for line in lines)

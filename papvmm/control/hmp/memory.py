@@ -1,5 +1,6 @@
 """The monitor's commands that look at guest memory."""
 
+import asyncio
 from typing import Final
 
 from papvmm.control.dump.job import Wanted
@@ -12,6 +13,8 @@ from papvmm.isa.msr import MSR_LE
 from papvmm.isa.state import MSR
 from papvmm.vcpu.vcpu import Vcpu
 
+LINES_AT_ONCE: Final = 64
+"""Lines that are made between two turns of the guest: a millisecond or two."""
 RAM: Final = "papvmm.ram"
 """What the monitor calls the one region of guest RAM."""
 
@@ -25,7 +28,7 @@ async def show_effective(call: Call) -> str:
         except NotMapped:
             return None
 
-    return _show(call, read)
+    return await _show(call, read)
 
 
 async def show_physical(call: Call) -> str:
@@ -35,14 +38,19 @@ async def show_physical(call: Call) -> str:
     def read(gpa: int, length: int) -> bytes | None:
         return memory.read(gpa, length) if memory.holds(gpa, length) else None
 
-    return _show(call, read)
+    return await _show(call, read)
 
 
-def _show(call: Call, read: Read) -> str:
+async def _show(call: Call, read: Read) -> str:
     words = call.words
     form = read_format(words[0] if words and words[0].startswith("/") else "/")
     address = " ".join(words[1:] if words and words[0].startswith("/") else words)
-    return listing(form, evaluate(address, call.vcpu), read, _order(call.vcpu))
+    start, lines = evaluate(address, call.vcpu), list[str]()
+    for line in listing(form, start, read, _order(call.vcpu)):
+        lines.append(line)
+        if len(lines) % LINES_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return "".join(lines)
 
 
 def _order(vcpu: Vcpu) -> Order:
