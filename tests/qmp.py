@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from qemu.qmp import QMPClient
 
 from papvmm.control.control import Control
-from papvmm.control.qmp.address import QmpAddress
 from papvmm.control.qmp.server import QmpServer
+from papvmm.control.socket_address import SocketAddress
 from papvmm.machine.machine import Machine
 from papvmm.machine.missing import Missing
 
@@ -16,7 +16,7 @@ async def served(guest, path, *, name=""):
     """Give a machine with a guest that hasn't started, its control socket at ``path``."""
     machine = Machine(guest, attended=True)
     missing = Missing(guest, lambda _: None, everything=True)
-    address = QmpAddress(str(path), wait=False)
+    address = SocketAddress(str(path), wait=False)
     async with machine, QmpServer(address, Control(machine, name, missing)):
         yield machine
 

@@ -19,6 +19,9 @@ from papvmm.machine.runstate import RunState
 
 if TYPE_CHECKING:
     from papvmm.control.control import Control
+    from papvmm.control.hmp.server import MonitorServer
+    from papvmm.control.qmp.server import QmpServer
+    from papvmm.control.socket_address import SocketAddress
 
 
 def attend(session: Session) -> Outcome:
@@ -67,18 +70,23 @@ async def _control(session: Session, machine: Machine, stack: AsyncExitStack) ->
             migration.expect(machine, args.incoming)
     if session.gdb is not None:
         await _await_debugger(session, control, stack)
+    if args.monitor is not None:
+        from papvmm.control.hmp.server import MonitorServer  # noqa: PLC0415
+
+        await _listen(args.monitor, MonitorServer(args.monitor, control), stack)
     if args.qmp is not None:
-        await _listen(session, control, stack)
+        from papvmm.control.qmp.server import QmpServer  # noqa: PLC0415
+
+        await _listen(args.qmp, QmpServer(args.qmp, control), stack)
 
 
-async def _listen(session: Session, control: "Control", stack: AsyncExitStack) -> None:
-    """Open the control socket, and wait there for a client if that was asked for."""
-    from papvmm.control.qmp.server import QmpServer  # noqa: PLC0415
-
-    qmp = session.args.qmp
-    server = await stack.enter_async_context(QmpServer(qmp, control))
-    if qmp.wait:
-        complain(f"waiting for a client at {qmp.path}")
+async def _listen(
+    address: "SocketAddress", server: "QmpServer | MonitorServer", stack: AsyncExitStack
+) -> None:
+    """Open a socket, and wait there for a client if that was asked for."""
+    await stack.enter_async_context(server)
+    if address.wait:
+        complain(f"waiting for a client at {address.path}")
         await server.first_client()
 
 

@@ -18,7 +18,7 @@ from papvmm.machine.config import File, OnPanic, OnReboot, OnShutdown, parse_siz
 if TYPE_CHECKING:
     from papvmm.control.gdb.address import GdbAddress
     from papvmm.control.metrics.address import MetricsAddress
-    from papvmm.control.qmp.address import QmpAddress
+    from papvmm.control.socket_address import SocketAddress
 
 
 def read_file(path: str) -> File:
@@ -117,11 +117,15 @@ def metrics_address(text: str) -> "MetricsAddress":
     return parse_address(text)
 
 
-def qmp_address(text: str) -> "QmpAddress":
-    """Read ``unix:PATH[,server=on][,wait=off]``."""
-    from papvmm.control.qmp.address import parse_address  # noqa: PLC0415 - few ask for it
+def socket_address(option: str) -> "Callable[[str], SocketAddress]":
+    """Return a reader of ``unix:PATH[,server=on][,wait=off]`` for an option."""
 
-    return parse_address(text)
+    def read(text: str) -> "SocketAddress":
+        from papvmm.control.socket_address import parse_address  # noqa: PLC0415 - few ask for it
+
+        return parse_address(option, text)
+
+    return read
 
 
 DEBUGGER: Final = "tcp::1234"

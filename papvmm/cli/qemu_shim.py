@@ -33,7 +33,7 @@ PASSED_WITH_VALUE: Final = frozenset(
 )  # fmt: skip
 LEFT_OUT: Final = frozenset(("enable-kvm", "no-user-config", "no-shutdown"))
 LEFT_OUT_WITH_VALUE: Final = frozenset(
-    ("bios", "icount", "L", "vga", "net", "nic", "monitor", "boot", "d", "D")
+    ("bios", "icount", "L", "vga", "net", "nic", "boot", "d", "D")
 )
 """``-bios``: kernels are entered directly. ``-icount``: time is a count of instructions then."""
 HOST_TIME: Final = ("--clock", "host")
@@ -122,6 +122,8 @@ def _translated_one(option: str, value: str) -> list[str]:
             return ["-qmp", ",".join((f"unix:{fields.get('path', '')}", *options))]
         case "mon", _ if "mode=control" in properties:
             return []
+        case "monitor", _:
+            return ["-monitor", value] if kind.startswith("unix:") else []
         case _:
             raise BadUsage(f"{option} {value}: not supported")
 

@@ -51,8 +51,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def add_host_arguments(parser: ArgumentParser) -> None:
     """Add what connects a guest with the host it runs on."""
     add = parser.add_argument
-    add("-qmp", type=options.qmp_address, metavar="unix:PATH",
+    add("-qmp", type=options.socket_address("-qmp"), metavar="unix:PATH",
         help="control socket: unix:PATH[,server=on,wait=off]")  # fmt: skip
+    add("-monitor", type=options.socket_address("-monitor"), metavar="unix:PATH",
+        help="the same for people: QEMU's human monitor, a line at a time")  # fmt: skip
     add("-accel", type=options.one_of("an engine", *ACCELERATORS), default=DEFAULT_ACCEL,
         help=f"{' or '.join(ACCELERATORS)} (default {DEFAULT_ACCEL})")  # fmt: skip
     add("-gdb", type=options.gdb_address, metavar="unix:PATH|tcp:[HOST]:PORT",

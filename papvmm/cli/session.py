@@ -64,7 +64,8 @@ class Session:
     @property
     def is_controlled(self) -> bool:
         """Whether somebody may connect, and wake a guest that waits for ever."""
-        return self.args.qmp is not None or self.gdb is not None
+        args = self.args
+        return args.qmp is not None or args.monitor is not None or self.gdb is not None
 
     @property
     def is_measured(self) -> bool:

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from papvmm.control.qmp.address import QmpAddress, parse_address
 from papvmm.control.qmp.client import QmpClient
+from papvmm.control.socket_address import SocketAddress, parse_address
 from papvmm.errors import BadInput, BadUsage
 from papvmm.machine.outcome import Paused
 from tests.guest_programs import FOREVER, guest_running
@@ -235,7 +235,7 @@ def test_papvmms_own_client_says_in_one_line_that_nobody_listens(path):
     ],
 )
 def test_addresses_are_qemus(text, wait):
-    assert parse_address(text) == QmpAddress("/a/b", wait)
+    assert parse_address("-qmp", text) == SocketAddress("/a/b", wait)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_addresses_are_qemus(text, wait):
 )  # fmt: skip
 def test_addresses_that_are_none_are_refused(text):
     with pytest.raises(BadUsage, match="-qmp"):
-        parse_address(text)
+        parse_address("-qmp", text)
 
 
 async def test_nothing_starts_before_the_first_client_is_there(path):

@@ -26,7 +26,7 @@ async def test_registers_are_read_soon_after_stop_while_the_guest_spins_in_nativ
             await qmp.execute("cont")
             until = guest.clock.icount + 10_000_000
             while guest.clock.icount < until:
-                await asyncio.sleep(0)
+                await qmp.execute("query-status")
             begin = time.process_time()
             await qmp.execute("stop")
             await qmp.execute("human-monitor-command", {"command-line": "info registers"})

@@ -47,6 +47,13 @@ def test_a_control_monitor_on_a_socket_is_qmp():
     ]
 
 
+def test_a_monitor_for_people_is_one_on_a_socket():
+    assert translated(["-monitor", "none"]) == translated([])
+    assert translated(["-monitor", "unix:/tmp/m,server,nowait"])[-2:] == [
+        "-monitor", "unix:/tmp/m,server,nowait",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

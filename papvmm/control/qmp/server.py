@@ -8,15 +8,15 @@ its next ones aren't read before; a client that doesn't read its answers is disc
 import asyncio
 import socket
 import time
-from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Final, Self, assert_never
 
+from papvmm.control.connection import Connection
 from papvmm.control.control import Control
-from papvmm.control.qmp.address import QmpAddress
+from papvmm.control.listener import Listener
 from papvmm.control.qmp.commands import COMMANDS
-from papvmm.control.qmp.connection import Connection
 from papvmm.control.qmp.events import Events
 from papvmm.control.qmp.message import encode
 from papvmm.control.qmp.protocol import (
@@ -30,32 +30,25 @@ from papvmm.control.qmp.protocol import (
     success,
 )
 from papvmm.control.received_files import ReceivedFiles
-from papvmm.control.socket_file import SocketFile
+from papvmm.control.socket_address import SocketAddress
 from papvmm.control.strict_json import Object
 from papvmm.errors import PapvmmError
 
 BACKLOG: Final = 1 << 20
 QUEUED: Final = 8
 """Commands of one client that wait for their turn, as QEMU has it."""
-FLUSH: Final = 1.0
-"""Seconds that clients have to read what is left for them when the server ends."""
 
 
 class QmpServer:
     """Serves a machine: ``async with QmpServer(address, control): …``."""
 
-    def __init__(self, address: QmpAddress, control: Control) -> None:
+    def __init__(self, address: SocketAddress, control: Control) -> None:
         self._control: Final = control
-        self._socket: Final = SocketFile(address.path)
-        self._tasks: Final = asyncio.TaskGroup()
-        self._clients: Final[dict[Client, asyncio.Task[None]]] = {}
-        self._somebody: Final = asyncio.Event()
+        self._listener: Final = Listener(address, control.machine, partial(Client, control))
+        self.first_client: Final = self._listener.first_client
 
     async def __aenter__(self) -> Self:
-        self._listening = self._socket.listen()
-        self._control.machine.doorbell.watch(self._listening)
-        await self._tasks.__aenter__()
-        asyncio.get_running_loop().add_reader(self._listening, self._accept)
+        await self._listener.__aenter__()
         self._events = Events(self._control, self._broadcast)
         return self
 
@@ -67,48 +60,11 @@ class QmpServer:
     ) -> None:
         await self._control.dumps.close()
         self._events.end()
-        asyncio.get_running_loop().remove_reader(self._listening)
-        self._listening.close()
-        self._socket.remove()
-        clients = dict(self._clients)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FLUSH):
-                await asyncio.gather(*(client.close() for client in clients))
-        for client, task in clients.items():
-            client.abort()
-            task.cancel()
-        try:
-            await self._tasks.__aexit__(kind, error, traceback)
-        except BaseExceptionGroup as group:
-            raise _first(group) from None
-
-    async def first_client(self) -> None:
-        """Wait for somebody to connect, or for the machine's end."""
-        waits = [
-            asyncio.create_task(self._somebody.wait()),
-            asyncio.create_task(self._control.machine.end()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
-    def _accept(self) -> None:
-        try:
-            connected, _ = self._listening.accept()
-        except OSError:
-            return  # whoever it was has left again
-        self._somebody.set()
-        self._control.machine.doorbell.watch(connected)
-        client = Client(self._control, connected)
-        task = self._tasks.create_task(client.converse(), name="qmp client")
-        self._clients[client] = task
-        task.add_done_callback(lambda _: self._clients.pop(client))
+        await self._listener.__aexit__(kind, error, traceback)
 
     def _broadcast(self, name: str, data: Object) -> None:
         message = event(name, data, time.time_ns() // 1000)
-        for client in self._clients:
+        for client in self._listener.clients:
             client.tell(message)
 
 
@@ -181,10 +137,3 @@ class Client:
             self._connection.abort()
         else:
             self._connection.send(message)
-
-
-def _first(error: BaseException) -> BaseException:
-    """Return the first of the errors that task groups collected."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -42,6 +42,11 @@ class Connection:
         """How many bytes the client hasn't taken yet."""
         return len(self._left)
 
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether the conversation is over."""
+        return self._closed.is_set()
+
     async def receive(self) -> Received:
         """Wait for what comes next; the event loop has its turn before every piece."""
         while not self._closed.is_set():

@@ -1,0 +1,96 @@
+"""The monitor's server: a UNIX socket at which people and their scripts type commands.
+
+It is a line at a time, without echo: ``socat - UNIX-CONNECT:PATH`` is the terminal for it.
+"""
+
+import asyncio
+import socket
+from functools import partial
+from types import TracebackType
+from typing import Final, Self
+
+from papvmm.control.connection import Connection
+from papvmm.control.control import Control
+from papvmm.control.hmp.monitor import human
+from papvmm.control.listener import Listener
+from papvmm.control.socket_address import SocketAddress
+from papvmm.control.version import PACKAGE
+
+LONGEST: Final = 4096
+"""Bytes of the longest line."""
+BACKLOG: Final = 1 << 20
+PROMPT: Final = "(qemu) "
+"""QEMU's: scripts wait for it."""
+GREETING: Final = f"{PACKAGE} monitor - type 'help' for more information\n"
+
+
+class MonitorServer:
+    """Serves a machine: ``async with MonitorServer(address, control): …``."""
+
+    def __init__(self, address: SocketAddress, control: Control) -> None:
+        self._listener: Final = Listener(address, control.machine, partial(Typist, control))
+        self.first_client: Final = self._listener.first_client
+
+    async def __aenter__(self) -> Self:
+        await self._listener.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._listener.__aexit__(kind, error, traceback)
+
+
+class Typist:
+    """One client: lines in, answers out; one that reads too little is cut off."""
+
+    def __init__(self, control: Control, connected: socket.socket) -> None:
+        self._control: Final = control
+        self._connection: Final = Connection(connected)
+        self._line: Final = bytearray()
+        self._is_too_long = False
+
+    async def converse(self) -> None:
+        """Serve the client until it leaves, or is cut off."""
+        self._say(GREETING + PROMPT)
+        try:
+            while data := (await self._connection.receive()).data:
+                *lines, rest = data.split(b"\n")
+                for line in lines:
+                    if self._connection.is_closed:
+                        return
+                    self._collect(line)
+                    self._say(await self._answer() + PROMPT)
+                self._collect(rest)
+            await self._connection.close()
+        finally:
+            self._connection.abort()
+
+    async def close(self) -> None:
+        """Let the client have what is on its way, and hang up."""
+        await self._connection.close()
+
+    def abort(self) -> None:
+        """Hang up."""
+        self._connection.abort()
+
+    def _collect(self, data: bytes) -> None:
+        self._line.extend(data[: LONGEST + 1])
+        self._is_too_long = self._is_too_long or len(self._line) > LONGEST
+        del self._line[LONGEST:]
+
+    async def _answer(self) -> str:
+        line, is_too_long = self._line.decode(errors="replace"), self._is_too_long
+        self._line.clear()
+        self._is_too_long = False
+        await asyncio.sleep(0)
+        return "the line is too long\n" if is_too_long else await human(self._control, line)
+
+    def _say(self, text: str) -> None:
+        if self._connection.backlog > BACKLOG:
+            self._connection.abort()
+        else:
+            self._connection.send(text.replace("\n", "\r\n").encode(errors="replace"))
