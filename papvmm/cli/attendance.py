@@ -99,7 +99,8 @@ async def _await_debugger(session: Session, control: "Control", stack: AsyncExit
 
     guest = session.guest
     has_history = session.pace is not Pace.ALWAYS and session.args.incoming is None
-    history = History(guest) if has_history else None
+    replayed = guest.history if isinstance(guest.history, History) else None
+    history = replayed or (History(guest) if has_history else None)
     debuggee = Debuggee(control, lambda outcome: verdict(outcome, guest)[0], history)
     assert session.gdb is not None
     server = await stack.enter_async_context(GdbServer(session.gdb, debuggee))

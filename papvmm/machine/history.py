@@ -9,7 +9,7 @@ ends: what comes from outside is taken from then on. An input that comes earlier
 the history there: the old future never happened.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import thread_time
 from typing import Final
@@ -18,8 +18,8 @@ from papvmm.machine.checkpoints import Checkpoints
 from papvmm.machine.guest import Guest
 from papvmm.machine.inputs import Input
 from papvmm.machine.outcome import GuestAccess, Outcome, Paused
-from papvmm.machine.player import Player
-from papvmm.machine.position import Phase, Position, last_at, phase_of
+from papvmm.machine.player import Noted, Player
+from papvmm.machine.position import LATER, Phase, Position, last_at, phase_of
 from papvmm.trace.events import HvWrite
 from papvmm.vcpu.vcpu import Vcpu
 
@@ -32,18 +32,28 @@ DEAREST: Final = 30
 unless that is too long."""
 FAR: Final = 1 << 24
 """Instructions done again between two looks at whether it is time for a checkpoint."""
+RECORDED: Final = "end of the recording"
+"""Why a guest pauses that has done again all that a recording tells of."""
 STRETCH: Final = 1 << 20
 """Instructions done again in one go, at most, so that others get their turn."""
 
 
 class History:
-    """The history of one guest, beginning now."""
+    """The history of one guest, beginning now.
 
-    def __init__(self, guest: Guest) -> None:
+    It may have a future: the inputs of a recording, and where that ends. The guest pauses there.
+    """
+
+    def __init__(
+        self, guest: Guest, tape: Sequence[Noted] = (), end: Position | None = None
+    ) -> None:
         self.guest: Final = guest
         self._player: Final = Player(guest)
-        self._end: Position | None = None
-        """Where history ends, while the guest has gone back."""
+        self._player.tape = list(tape)
+        self._brink = end
+        """Where a recording ends."""
+        self._end = end
+        """Where history ends, while the guest is before that."""
         self._checkpoints: Final = Checkpoints(guest, self.position)
         self._next = thread_time() + APART
         guest.history = self
@@ -95,7 +105,7 @@ class History:
     def note(self, given: Input) -> None:
         """Be told of an input that is about to be taken."""
         if self._end is not None:
-            self._end = None
+            self._end = self._brink = None
             self.guest.console.shown = self.guest.console.written
         self._player.note(given)
 
@@ -108,8 +118,12 @@ class History:
         here = self.position
         goal = min(self._end, Position(min(icount, here.icount + STRETCH), 0, 0, 0))
         happened = self._player.play(goal, lambda _: False, heeds=True, until=until)
-        if self.position >= self._end:
+        if self._player.reached(self._end):
             self._end = None
+            if self._brink is not None and self._player.reached(self._brink):
+                self._brink = self.position if self._brink.stop == LATER else self._brink
+                if self.position == self._brink:
+                    happened = happened or Paused(RECORDED)
         self.tick()
         return happened
 
@@ -217,7 +231,7 @@ class History:
             if self.guest.inside is not None:
                 # Breakpoints where the guest is now don't stop it when it goes on.
                 self.guest.inside.engine.run(0)
-        if self._end is not None and self.position >= self._end:
+        if self._end is not None and self._player.reached(self._end):
             self._end = None
 
     def _go_back(self, position: Position) -> None:

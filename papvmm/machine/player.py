@@ -69,7 +69,7 @@ class Player:
         and in any case not beyond where ``until`` has its turn.
         """
         guest = self.guest
-        while self.here < goal and not (goal.stop == LATER and self._is_last_at(goal.icount)):
+        while not self.reached(goal):
             if heeds and guest.heed and guest.inside is None:
                 return None
             if until is not None and guest.scheduler.current is until:
@@ -80,6 +80,10 @@ class Player:
             if not isinstance(happened, Paused) or (on_stop and not on_stop(happened)):
                 return happened
         return None
+
+    def reached(self, goal: Position) -> bool:
+        """Tell whether the guest is at a moment, or past it."""
+        return self.here >= goal or (goal.stop == LATER and self._is_last_at(goal.icount))
 
     def _is_last_at(self, icount: int) -> bool:
         """Tell whether an instruction comes next that is beyond a goal with this count."""

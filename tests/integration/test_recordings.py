@@ -18,11 +18,14 @@ from papvmm.kvmapi.one_reg import register_id
 from papvmm.machine.builder import boot
 from papvmm.machine.config import File, MachineConfig
 from papvmm.machine.guest import FOREVER
+from papvmm.machine.history import RECORDED, History
 from papvmm.machine.inputs import Keys, Memory, OneReg, Registers, Reset, SystemReset, Warp
-from papvmm.machine.outcome import PoweredOff
+from papvmm.machine.machine import Machine
+from papvmm.machine.outcome import Paused, PoweredOff
 from papvmm.machine.player import Diverged
 from papvmm.machine.state import digest_of
 from tests.elves import Elf, Load
+from tests.guest_programs import guest_running
 from tests.programs import image
 from tests.saved import listened_to
 
@@ -211,3 +214,66 @@ def test_damage_is_told_in_a_line(tmp_path, name, damage, why):
 
     with pytest.raises(BadInput, match=why):
         recorded(directory, "python")
+
+
+async def test_a_machine_goes_forth_and_back_in_a_recording_up_to_its_end(tmp_path):
+    directory, said, digest = smp(tmp_path)
+    guest, log = recorded(directory, "python")
+    said_again = listened_to(guest)
+    past = History(guest, log.tape, log.brink)
+    past.seek(20_000)
+    async with Machine(guest) as machine:
+        machine.resume()
+        assert await machine.rest() == Paused(RECORDED)
+        assert guest.clock.icount == log.end.position.icount - 1
+        past.seek(5_000)
+        machine.resume(limit=1_000)
+        await machine.rest()
+        assert guest.clock.icount == 6_000
+        machine.resume()
+        await machine.rest()
+        machine.resume()
+        assert await machine.end() == PoweredOff()
+
+    assert said_again == said
+    assert digest_of(guest) == digest
+
+
+async def test_keys_come_again_while_a_machine_runs_on_from_the_past():
+    guest = guest_running("li 3,0x54; li 4,0; sc 1; add 20,20,4; b -16")
+    past = History(guest)
+    async with Machine(guest) as machine:
+        for keys in (b"a", b"bc", b"def"):
+            machine.resume(limit=1_000)
+            await machine.rest()
+            machine.feed(keys)
+        machine.resume(limit=1_000)
+        await machine.rest()
+        end, read = past.position, guest.vcpus[0].state.read(GPR, 20)
+        past.seek(500)
+        assert guest.vcpus[0].state.read(GPR, 20) == 0
+        machine.resume(limit=3_500)
+        await machine.rest()
+
+    assert past.position == end
+    assert guest.vcpus[0].state.read(GPR, 20) == read == 6
+
+
+@pytest.mark.oracle
+def test_gdb_goes_back_in_a_recording(tmp_path):
+    directory, _, _ = smp(tmp_path)
+    command = [sys.executable, "-m", "papvmm", "replay", directory, "--until", "20000"]
+    gdb = [
+        "gdb-multiarch", "-nx", "-batch", "-ex", "set endian big",
+        "-ex", f"target remote {tmp_path}/gdb", "-ex", "reverse-stepi", "-ex", "stepi",
+        "-ex", "reverse-continue", "-ex", "kill",
+    ]  # fmt: skip
+    with subprocess.Popen(
+        [*command, "-gdb", f"unix:{tmp_path}/gdb"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        while "gdb-multiarch" not in process.stderr.readline():
+            pass
+        told = subprocess.run(gdb, capture_output=True, text=True, check=False).stdout
+
+    assert "No more reverse-execution history" in told
+    assert process.returncode is not None

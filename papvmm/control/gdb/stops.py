@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from papvmm.engine.watch import Watch
 from papvmm.machine.guest import Guest
+from papvmm.machine.history import RECORDED
 from papvmm.machine.outcome import GuestAccess, HypervisorStores, Outcome, Paused
 from papvmm.trace.events import HvWrite, Registration
 from papvmm.values import Value
@@ -19,7 +20,7 @@ ATTACHED: Final = "a debugger attached"
 STEPPED: Final = "limit"
 BREAKPOINT: Final = "breakpoint"
 WATCHPOINT: Final = "watchpoint"
-TRAPS: Final = (ATTACHED, STEPPED, BREAKPOINT, WATCHPOINT)
+TRAPS: Final = (ATTACHED, STEPPED, BREAKPOINT, WATCHPOINT, RECORDED)
 """Why a machine pauses where gdb says SIGTRAP; where else somebody has interrupted it."""
 
 BEGIN: Final = "replaylog:begin"
@@ -61,7 +62,7 @@ def stopped(outcome: Outcome, guest: Guest, vcpu: Vcpu) -> Stopped:
             text = "".join(f"{line}\n" for line in _told(stores, guest))
             return Stopped(signal, vcpu, _watched(stores[0][0]), text)
         case _:
-            return Stopped(signal, vcpu)
+            return Stopped(signal, vcpu, END if outcome.why == RECORDED else "")
 
 
 def _watched(watch: Watch) -> str:

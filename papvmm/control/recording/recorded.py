@@ -56,6 +56,13 @@ class Log:
             told.append(self.end.position)
         return max(told, default=Position(0, 0, 0, 0))
 
+    @property
+    def brink(self) -> Position:
+        """The same, but before the instruction that ends the guest, if one does."""
+        if self.end is None or self.end.why:
+            return self.last
+        return last_at(max(self.end.position.icount - 1, 0))
+
 
 class Replay:
     """Has a guest, which is about to start, do again what a log tells of, and compares."""
