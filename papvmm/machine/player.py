@@ -157,7 +157,8 @@ class Player:
 
     def _take(self, here: Position) -> None:
         noted = self.tape[self.had]
-        if noted.position != here:
+        # A breakpoint that is new stops at an input, too: no interrupt has been taken before.
+        if noted.position[:-1] != here[:-1] or noted.position.stop not in (0, here.stop):
             raise Diverged(here, f"{self._next()} came {noted.position}, in another phase")
         self.had += 1
         noted.given.apply(self.guest)

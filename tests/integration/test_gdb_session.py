@@ -277,6 +277,32 @@ async def test_there_is_one_debugger_at_a_time(path):
         assert await peer.ask("qC") == "QC1"
 
 
+async def test_a_browser_is_no_debugger(path):
+    guest = busy()
+    async with debugged(guest, path) as (machine, peer):
+        machine.resume()
+        peer.writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n$M8000,1:ff#00")
+
+        assert await peer.reader.read() == b""
+        assert machine.run_state is RunState.RUNNING
+
+    assert guest.memory.read(0x8000, 1) == b"\0"
+
+
+async def test_a_debugger_that_never_reads_holds_nobody_up(path):
+    guest = busy(slice_counts=1000)
+    async with debugged(guest, path) as (machine, peer):
+        peer.writer.write(b"$m0,1fff#00" * 20_000)
+        await until(lambda: machine.run_state is RunState.PAUSED)
+        machine.resume()
+        before = guest.clock.icount
+        await until(lambda: guest.clock.icount > before + 100_000)
+        await asyncio.wait_for(machine.pause(), 10)
+
+        assert machine.run_state is RunState.PAUSED
+        peer.writer.transport.abort()
+
+
 async def test_the_socket_is_its_owners_alone(path):
     async with debugged(busy(), path) as (_, peer):
         await peer.ask("qC")

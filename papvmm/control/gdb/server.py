@@ -21,6 +21,7 @@ from papvmm.errors import BadInput, BadUsage
 CHUNK: Final = 1 << 16
 QUEUED: Final = 8
 """Packets that wait for the reply to an earlier one; gdb sends one at a time."""
+BEGINNINGS: Final = (b"$", b"+", b"-", b"\x03")
 FLUSH: Final = 1.0
 """Seconds that a debugger has to read the last reply when the server ends."""
 
@@ -111,7 +112,6 @@ class Client:
 
     async def converse(self) -> None:
         """Serve the debugger until it leaves."""
-        self._debuggee.attach()
         reading = asyncio.create_task(self._read(), name="gdb reader")
         talking = asyncio.create_task(self._talk(), name="gdb replies")
         try:
@@ -129,8 +129,15 @@ class Client:
                 raise outcome
 
     async def _read(self) -> None:
-        """Acknowledge and queue what comes; an interruption is for at once."""
-        while data := await self._reader.read(CHUNK):
+        """Acknowledge and queue what comes; an interruption is for at once.
+
+        Who does not begin as a debugger does is none: a browser, say, that a web page sent here.
+        """
+        data = await self._reader.read(CHUNK)
+        if data[:1] not in BEGINNINGS:
+            return
+        self._debuggee.attach()
+        while data:
             for item in self._packets.feed(data):
                 if item is Signal.INTERRUPT:
                     self._debuggee.interrupt(is_early=not self._queue.empty())
@@ -138,6 +145,7 @@ class Client:
                     if self._session.acknowledges and item is not Signal.AGAIN:
                         self._writer.write(b"-" if item is Signal.DAMAGED else b"+")
                     await self._queue.put(item)
+            data = await self._reader.read(CHUNK)
 
     async def _talk(self) -> None:
         """Reply to one packet after the other."""
