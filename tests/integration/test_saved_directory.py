@@ -230,16 +230,16 @@ SAVE_FOR_EVER = """
 import sys
 from pathlib import Path
 
-from papvmm.control.snapshot.save import save
+from papvmm.control.snapshot.save import Saves
 from papvmm.isa.state import DAR
 from tests.guest_programs import guest_running
 
-guest = guest_running("b 0", memory_size=1 << 20)
+guest, saves = guest_running("b 0", memory_size=1 << 20), Saves()
 for number in range(1 << 32):
     for gpa in range(0x8000, 0x100000, 0x1000):
         guest.memory.store_be(gpa, 8, number)
     guest.vcpus[0].state.write(DAR, number)
-    save(guest, Path(sys.argv[1]))
+    saves.save(guest, Path(sys.argv[1]))
     if number == 0:
         print("saved", flush=True)
 """

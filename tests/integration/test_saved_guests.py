@@ -11,9 +11,9 @@ from papvmm.isa.encode import assemble
 from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.msr import MSR_FP, MSR_HV, MSR_ME
 from papvmm.isa.softfloat.fpscr import FI, XX
-from papvmm.isa.state import CELLS, FPSCR, LPCR, MSR, PSSCR, PVR, SRR1, TB_OFFSET, XER_LOW
+from papvmm.isa.state import CELLS, FPSCR, LPCR, MSR, PVR, SRR1, TB_OFFSET, XER_LOW
 from papvmm.kvmapi.one_reg import get_one_reg, register_id
-from papvmm.kvmapi.registers import LPCR_WRITABLE, PSSCR_GUEST
+from papvmm.kvmapi.registers import LPCR_WRITABLE
 from papvmm.machine.config import AreasOnReset
 from papvmm.machine.outcome import PoweredOff
 from papvmm.trace.events import HvWrite
@@ -98,7 +98,6 @@ def test_every_register_of_a_vcpu_comes_back(tmp_path):
         state = vcpu.state
         state.write(MSR, state.read(MSR) & ~MSR_HV | MSR_ME)
         state.write(LPCR, state.read(LPCR) & LPCR_WRITABLE)
-        state.write(PSSCR, state.read(PSSCR) & PSSCR_GUEST)
         state.write(XER_LOW, state.read(XER_LOW) & 0x3FFFF)
         state.write(TB_OFFSET, state.read(TB_OFFSET) >> 24 << 24)
 

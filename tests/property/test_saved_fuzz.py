@@ -13,7 +13,7 @@ from hashlib import sha256
 import pytest
 
 from papvmm.control.snapshot.load import load
-from papvmm.control.snapshot.save import save
+from papvmm.control.snapshot.save import Saves
 from papvmm.errors import BadInput
 from tests.guest_programs import FOREVER as SPIN
 from tests.guest_programs import guest_running, hcall
@@ -33,7 +33,11 @@ class Directory:
         guest.memory.store_be(0x8004, 2, 640)
         guest.vcpus[0].areas.register(guest.vcpus[0].areas.vpa.kind, 0x8000, 0, online=True)
         run_to_exit(guest, 1)
-        save(guest, place)
+        saves = Saves()
+        saves.save(guest, place)
+        guest.memory.write(0x3000, b"changed")
+        guest.memory.write(0x5000, bytes(4096))
+        saves.save(guest, place)
         self.place = place
         self.manifest = json.loads((place / MANIFEST).read_bytes())
         self.files = {file.name: file.read_bytes() for file in place.iterdir()}
@@ -65,12 +69,12 @@ class Directory:
         manifest = json.loads(json.dumps(self.manifest))
         match generator.randrange(3):
             case 0:
-                state = json.loads(self.files[self.stored("state.json")])
+                state = json.loads(self.files[self.stored("state_2.json")])
                 text = json.dumps(twisted(state, generator)).encode()
-                self.enlist(manifest, "state.json", text)
+                self.enlist(manifest, "state_2.json", text)
             case 1:
-                ram = damaged(self.files[self.stored("ram")], generator)
-                self.enlist(manifest, "ram", ram)
+                name = generator.choice(("ram", "ram_2"))
+                self.enlist(manifest, name, damaged(self.files[self.stored(name)], generator))
             case _:
                 manifest = twisted(manifest, generator)
         manifest.pop("checksum", None)

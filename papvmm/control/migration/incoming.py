@@ -10,21 +10,18 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
-from papvmm.boot.elf import load_elf
 from papvmm.control.migration.address import Address
 from papvmm.control.migration.channel import Channel, Door
 from papvmm.control.migration.configuration import Announced, parsed
 from papvmm.control.migration.figures import Figures, Status
 from papvmm.control.migration.pages import apply_pages
 from papvmm.control.migration.stream import LOADED, RUNS, Kind, Reader, Record
+from papvmm.control.snapshot.load import load_hash_table, load_state
 from papvmm.control.snapshot.members import Members
-from papvmm.control.snapshot.ram import unpack
-from papvmm.control.snapshot.state import apply
 from papvmm.errors import BadInput
 from papvmm.machine.adoption import adopt
 from papvmm.machine.guest import Guest
 from papvmm.machine.machine import Machine
-from papvmm.machine.runstate import RunState
 
 T = TypeVar("T")
 
@@ -73,7 +70,7 @@ class Incoming:
 
     def _take_in(self, channel: Channel) -> bool:
         """Make the guest what comes, and return whether it ran. In the thread."""
-        guest, received = self._machine.guest, 0
+        received = 0
 
         def receive(size: int) -> bytes:
             nonlocal received
@@ -82,21 +79,7 @@ class Incoming:
             return channel.receive(size)
 
         reader = Reader(receive)
-        reader.begin()
-        announced = Announced(reader.read())
-        while (record := reader.read()).kind is Kind.IMAGE:
-            announced.take(record)
-        adopt(guest, announced.config(guest.config))
-        guest.console.input.clear()  # nobody was there who could have read it
-        state = _take_memory(guest, reader, record)
-        running = state.switch("running")
-        apply(guest, state.member("guest"))
-        state.done()
-        kernel = guest.config.kernel_for(guest.door.generation)
-        if kernel is not None:
-            guest.image = load_elf(kernel.name, kernel.data, guest.config.kernel_addr)
-        if reader.read().kind is not Kind.READY:
-            raise BadInput("the stream does not end with the guest's state")
+        running = take_in(self._machine.guest, reader)
         if channel.answers:
             channel.send(LOADED)
         if reader.read().kind is not Kind.GO:
@@ -107,9 +90,24 @@ class Incoming:
         return asyncio.get_running_loop().run_in_executor(self._pool, act)
 
 
-def wait_for_guest(machine: Machine) -> None:
-    """Have a machine that was just made wait for a guest."""
-    machine.move(RunState.INMIGRATE)
+def take_in(guest: Guest, reader: Reader) -> bool:
+    """Make a guest that has not started the one that a stream brings; return whether that ran.
+
+    BadInput if it doesn't bring one, or not one of this shape.
+    """
+    reader.begin()
+    announced = Announced(reader.read())
+    while (record := reader.read()).kind is Kind.IMAGE:
+        announced.take(record)
+    adopt(guest, announced.config(guest.config))
+    guest.console.input.clear()  # nobody was there who could have read it
+    state = _take_memory(guest, reader, record)
+    running = state.switch("running")
+    load_state(guest, state.member("guest"))
+    state.done()
+    if reader.read().kind is not Kind.READY:
+        raise BadInput("the stream does not end with the guest's state")
+    return running
 
 
 def _take_memory(guest: Guest, reader: Reader, record: Record) -> Members:
@@ -118,13 +116,7 @@ def _take_memory(guest: Guest, reader: Reader, record: Record) -> Members:
         apply_pages(guest.memory, record)
         record = reader.read()
     if record.kind is Kind.TABLE:
-        table = bytearray(len(guest.hash_table.content))
-
-        def write(at: int, data: bytes) -> None:
-            table[at : at + len(data)] = data
-
-        unpack("the hashed page table", record.payload, len(table), write)
-        guest.hash_table.load(table)
+        load_hash_table(guest, "the hashed page table", record.payload)
         record = reader.read()
     if record.kind is not Kind.STATE:
         raise BadInput(f"the stream has a record of kind {record.kind.name} out of place")

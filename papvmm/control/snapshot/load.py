@@ -5,6 +5,7 @@ from pathlib import Path
 
 from papvmm.boot.elf import load_elf
 from papvmm.control.snapshot.chain import Chain, read_chain
+from papvmm.control.snapshot.members import Members
 from papvmm.control.snapshot.ram import unpack
 from papvmm.control.snapshot.state import apply
 from papvmm.engine.accel import DEFAULT_ACCEL
@@ -39,15 +40,25 @@ def _load(chain: Chain, number: int | None) -> Guest:
     for earlier in chain.saves[: chain.saves.index(save) + 1]:
         unpack(earlier.ram, chain.files[earlier.ram], guest.memory.size, guest.memory.write)
     if save.hash_table is not None:
-        table = bytearray(len(guest.hash_table.content))
-
-        def write(at: int, data: bytes) -> None:
-            table[at : at + len(data)] = data
-
-        unpack(save.hash_table, chain.files[save.hash_table], len(table), write)
-        guest.hash_table.load(table)
-    apply(guest, chain.state(save))
-    kernel = config.kernel_for(guest.door.generation)
-    if kernel is not None:
-        guest.image = load_elf(kernel.name, kernel.data, config.kernel_addr)
+        load_hash_table(guest, save.hash_table, chain.files[save.hash_table])
+    load_state(guest, chain.state(save))
     return guest
+
+
+def load_hash_table(guest: Guest, name: str, data: bytes) -> None:
+    """Give a guest that has not started the hashed page table it had; BadInput if it is none."""
+    table = bytearray(len(guest.hash_table.content))
+
+    def write(at: int, run: bytes) -> None:
+        table[at : at + len(run)] = run
+
+    unpack(name, data, len(table), write)
+    guest.hash_table.load(table)
+
+
+def load_state(guest: Guest, state: Members) -> None:
+    """Make a guest that has not started, its RAM loaded, what it was; BadInput if it can't be."""
+    apply(guest, state)
+    kernel = guest.config.kernel_for(guest.door.generation)
+    if kernel is not None:
+        guest.image = load_elf(kernel.name, kernel.data, guest.config.kernel_addr)

@@ -20,6 +20,7 @@ from papvmm.isa.state import (
     LPCR,
     NOW,
     PROCESS_TABLE,
+    PSSCR,
     RESERVE_EA,
     RESERVE_HIGH,
     RESERVE_SIZE,
@@ -38,12 +39,14 @@ AREAS: Final = ("KVM_REG_PPC_VPA_ADDR", "KVM_REG_PPC_VPA_SLB", "KVM_REG_PPC_VPA_
 
 CELLS: Final[tuple[Cell, ...]] = (
     CFAR, CTRL, RESERVE_EA, RESERVE_SIZE, RESERVE_VALUE, RESERVE_HIGH, DARN_COUNT, EXTERNAL, NOW,
-    LPCR, PROCESS_TABLE,
+    LPCR, PROCESS_TABLE, PSSCR,
 )  # fmt: skip
 """What a guest can tell and KVM's interfaces have no name for, or set only in part.
 
 NOW is as old as the vcpu's last turn: a ceded vcpu's decrementer wakes it after that.
 """
+SINCE_4: Final = (PSSCR,)
+"""Those that are not in what was saved with schema 3."""
 
 
 SLB: Final = (SLB_ESID, SLB_VSID)
@@ -90,7 +93,10 @@ def apply_vcpu(vcpu: Vcpu, saved: Members) -> None:
     regs.done()
     _apply_one_reg(vcpu, saved.member("one_reg"))
     cells = saved.member("cells")
+    given = cells.names()
     for cell in CELLS:
+        if cell in SINCE_4 and cell.name not in given:
+            continue
         vcpu.state.write(cell, cells.word(cell.name))
     cells.done()
     _apply_slb(vcpu, saved.member("slb"))
