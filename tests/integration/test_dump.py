@@ -16,7 +16,7 @@ from tests.guest_programs import ENTRY, FOREVER, guest_running
 from tests.programs import image
 from tests.qmp import controlled
 
-VMCOREINFO = b"OSRELEASE=6.1.0\nPAGESIZE=65536\nSYMBOL(_stext)=c000000000000000\n"
+VMCOREINFO = b"OSRELEASE=6.1.0\nPAGESIZE=65536\nSYMBOL(swapper_pg_dir)=c000000000010000\n"
 WHAT = b"what a guest has in its memory"
 
 

@@ -18,6 +18,8 @@ from papvmm.control.version import PACKAGE
 
 LONGEST: Final = 4096
 """Bytes of the longest line."""
+AT_ONCE: Final = 16
+"""Lines that are answered between two turns of the guest, if they came at once."""
 BACKLOG: Final = 1 << 20
 PROMPT: Final = "(qemu) "
 """QEMU's: scripts wait for it."""
@@ -59,7 +61,9 @@ class Typist:
         try:
             while data := (await self._connection.receive()).data:
                 *lines, rest = data.split(b"\n")
-                for line in lines:
+                for number, line in enumerate(lines):
+                    if number % AT_ONCE == 0:
+                        await asyncio.sleep(0)
                     if self._connection.is_closed:
                         return
                     self._collect(line)
@@ -86,7 +90,6 @@ class Typist:
         line, is_too_long = self._line.decode(errors="replace"), self._is_too_long
         self._line.clear()
         self._is_too_long = False
-        await asyncio.sleep(0)
         return "the line is too long\n" if is_too_long else await human(self._control, line)
 
     def _say(self, text: str) -> None:
