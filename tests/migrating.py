@@ -13,16 +13,16 @@ PATIENCE = 60
 
 
 @asynccontextmanager
-async def here(guest):
+async def here(guest, **pace):
     """Return a guest's machine, and its migrations."""
-    async with Machine(guest) as machine, Migration() as migration:
+    async with Machine(guest, **pace) as machine, Migration() as migration:
         yield machine, migration
 
 
 @asynccontextmanager
-async def there(config, uri):
+async def there(config, uri, **pace):
     """Return a machine like ``config`` that waits for a guest, and its migrations."""
-    async with here(build(config)) as (machine, migration):
+    async with here(build(config), **pace) as (machine, migration):
         machine.move(RunState.INMIGRATE)
         migration.expect(machine, str(uri))
         yield machine, migration
