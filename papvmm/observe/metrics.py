@@ -11,15 +11,13 @@ from papvmm import __version__
 from papvmm.clock import SECOND
 from papvmm.machine.accounts import time_spent
 from papvmm.machine.guest import Guest
-from papvmm.papr.hcall import HcallStatus, hcall_name
+from papvmm.papr.hcall import HcallStatus, hcall_name, status_name
 from papvmm.trace.events import MachineReset
 from papvmm.vpa.layout import Area
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 COUNTER: Final = "counter"
 GAUGE: Final = "gauge"
-
-_STATUSES: Final = {status.value: status.name for status in HcallStatus}
 
 
 class Sample(NamedTuple):
@@ -97,7 +95,7 @@ class Metrics:
             for token, count in vcpu.hypercalls.items():
                 counts[hcall_name(token), HcallStatus.H_SUCCESS.name] += count
             for (token, status), count in vcpu.refused.items():
-                counts[hcall_name(token), _STATUSES.get(status, str(status))] += count
+                counts[hcall_name(token), status_name(status)] += count
         return counts
 
     def _of_the_hypervisor(self) -> Iterator[Metric]:

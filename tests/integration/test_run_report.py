@@ -160,7 +160,7 @@ def test_the_command_runs_the_guest_as_run_does_and_writes_both_forms(tmp_path):
     assert (plain.returncode, done.returncode) == (0, 0)
     assert b"kernel A" in done.stdout
     assert b"papvmm report" not in done.stdout
-    assert done.stderr.decode() == (
+    assert done.stderr.decode().endswith(
         f"{text}papvmm: ✗ 2,080 stale stores; the report is {tmp_path}/report.html\n"
     )
     assert text == run_text(run("keep"))
