@@ -9,7 +9,6 @@ from papvmm.cli import run as run_command
 from papvmm.cli.outcome import explain
 from papvmm.cli.stderr import complain
 from papvmm.errors import BadInput
-from papvmm.machine.builder import boot
 
 if TYPE_CHECKING:
     from papvmm.observe.run import Run
@@ -30,7 +29,7 @@ def run(args: Namespace) -> int:
         return run_command.run(args)
     from papvmm.observe.run import RunRecorder  # noqa: PLC0415 - a question need not wait
 
-    guest = boot(run_command.config_from(args), complain)
+    guest = run_command.guest_from(args)
     recorder = RunRecorder(guest)
     outcome = run_command.run_to_its_end(guest, args, recorder.print)
     code = explain(outcome, guest)

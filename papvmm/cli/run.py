@@ -8,6 +8,7 @@ from typing import Final
 
 from papvmm.cli import options
 from papvmm.cli.exit_codes import ExitCode
+from papvmm.cli.log_option import add_log_arguments, logged
 from papvmm.cli.outcome import explain
 from papvmm.cli.session import Session
 from papvmm.cli.stderr import complain
@@ -66,10 +67,7 @@ def add_host_arguments(parser: ArgumentParser) -> None:
     add("-display", type=options.one_of("a display", "none"), help="none")
     add("-serial", type=options.one_of("a console", "stdio", "mon:stdio", "none"),
         default="stdio", help="stdio, mon:stdio (with ^C as for -nographic) or none")  # fmt: skip
-    add("-d", type=options.one_of("a log", "unimp"), metavar="unimp",
-        help="say at once which hypercalls and RTAS calls there are not")  # fmt: skip
-    add("--trace", metavar="FILE.pftrace",
-        help="write what happens as a Perfetto trace; papvmm trace does the same")  # fmt: skip
+    add_log_arguments(parser)
     add("-name", metavar="TEXT", default="", help="a name for the guest, for people")
     add("--clock", choices=("virtual", "host"), default="virtual",
         help="what time follows: the instructions executed, the same in every run, or the host's"
@@ -145,12 +143,16 @@ def run(args: Namespace) -> int:
     if args.cpu in options.QUESTIONS:
         print(cpu_list())
         return ExitCode.DONE
-    if args.incoming is not None:
-        return run_guest(build(config_from(args), complain), args)
-    guest = boot(config_from(args), complain)
+    guest = guest_from(args)
     if args.machine.dumpdtb is not None:
         return dump_device_tree(guest, args.machine.dumpdtb)
     return run_guest(guest, args)
+
+
+def guest_from(args: Namespace) -> Guest:
+    """Return the guest that the options describe, about to run or to come from elsewhere."""
+    made = boot if args.incoming is None else build
+    return made(config_from(args), complain)
 
 
 def dump_device_tree(guest: Guest, path: str) -> int:
@@ -174,13 +176,14 @@ def run_to_its_end(
     guest: Guest, args: Namespace, hear: Callable[[bytes], None] | None = None
 ) -> Outcome:
     """Run a guest, and return how it ended; ``hear`` gets what it prints on its console."""
-    session = Session(guest, args, hear)
-    with traced(guest, args.trace), session.stdin if session.has_console else nullcontext():
-        outcome = session.run_ahead() if session.is_alone else None
-        if outcome is None:
-            from papvmm.cli.attendance import attend  # noqa: PLC0415 - asyncio takes its time
+    with logged(guest, args) as say, traced(guest, args.trace):
+        session = Session(guest, args, hear, say)
+        with session.stdin if session.has_console else nullcontext():
+            outcome = session.run_ahead() if session.is_alone else None
+            if outcome is None:
+                from papvmm.cli.attendance import attend  # noqa: PLC0415 - asyncio takes its time
 
-            outcome = attend(session)
+                outcome = attend(session)
     for line in session.missing.lines():
         complain(line)
     return outcome

@@ -30,11 +30,16 @@ class Session:
     """One run of a guest, from where it is to its end.
 
     Until the event loop takes over, signals are noted, and ``end`` says what they ask for.
-    ``hear`` gets what the guest prints, before stdout does.
+    ``hear`` gets what the guest prints, before stdout does, and ``say`` at once what it asks for
+    that there isn't.
     """
 
     def __init__(
-        self, guest: Guest, args: Namespace, hear: Callable[[bytes], None] | None = None
+        self,
+        guest: Guest,
+        args: Namespace,
+        hear: Callable[[bytes], None] | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         self.guest: Final = guest
         self.args: Final = args
@@ -42,9 +47,7 @@ class Session:
         self.output: Final = Output(self._hold, self._lose)
         self.has_console: Final[bool] = args.serial != "none"
         self.deadline: Final = None if args.timeout is None else monotonic() + args.timeout
-        self.missing: Final = Missing(
-            guest, complain if args.d else lambda _: None, everything=args.d is not None
-        )
+        self.missing: Final = Missing(guest, say or (lambda _: None), everything=say is not None)
         self._end = ""
         if self.has_console:
             guest.console.output = self.output.write if hear is None else self._and(hear)

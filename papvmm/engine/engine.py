@@ -1,9 +1,11 @@
 """The contract every engine honours."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from papvmm.engine.exits import ExitReason
 from papvmm.engine.watch import Watch
+from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.state import ArchState
 
 
@@ -33,6 +35,11 @@ class Engine(Protocol):
     @property
     def watchpoints(self) -> set[Watch]:
         """Accesses to data to stop for, before their instruction; may change between runs."""
+        ...
+
+    @property
+    def interrupted(self) -> list[Callable[[Interrupt], None]]:
+        """Who is told of each interrupt that was taken, but for those of ``sc`` and ``scv``."""
         ...
 
     def locate(self, ea: int) -> int | None:

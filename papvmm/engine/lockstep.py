@@ -6,7 +6,7 @@ the same reason, and stored the same. If not, both go back to the step's beginni
 they are run one instruction at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from papvmm.engine.code_marks import CODE_WATCHED
@@ -15,6 +15,7 @@ from papvmm.engine.exits import BudgetSpent, ExitReason, Kicked
 from papvmm.engine.watch import Watch
 from papvmm.errors import PapvmmError
 from papvmm.isa.decode import decode
+from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.msr import MSR_LE, MSR_PR, MSR_SF
 from papvmm.isa.state import CELLS, CIA, MSR, NOW, ArchState
 from papvmm.memory.guest_memory import GuestMemory
@@ -102,6 +103,11 @@ class Lockstep:
     def watchpoints(self) -> set[Watch]:
         """Accesses to stop for."""
         return self._checked.watchpoints
+
+    @property
+    def interrupted(self) -> list[Callable[[Interrupt], None]]:
+        """Who is told of interrupts."""
+        return self._checked.interrupted
 
     def locate(self, ea: int) -> int | None:
         """Return where data are; see ``Engine``."""

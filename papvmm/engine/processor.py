@@ -1,5 +1,6 @@
 """The layer that all engines share: interrupts, the decrementer, breakpoints, odd instructions."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
@@ -105,6 +106,7 @@ class Processor:
         """SRR1 bits of an interrupt that the instruction at hand causes."""
         self._unseen = False
         """The last run ended with a hypercall or a kick, so nobody has stopped at CIA yet."""
+        self.interrupted: Final[list[Callable[[Interrupt], None]]] = []
         self._excused: Moment | None = None
         """When the last run stopped for a watchpoint: that does not stop the next one."""
 
@@ -164,14 +166,14 @@ class Processor:
         """
         state = self.state
         if state.read(EXTERNAL):
-            deliver(state, Interrupt.EXTERNAL, self._q[_CIA])
+            self._deliver(Interrupt.EXTERNAL, self._q[_CIA])
             return 0
         free = decrementer_due(state) - self._q[_NOW]
         if not free:
-            deliver(state, Interrupt.DECREMENTER, self._q[_CIA])
+            self._deliver(Interrupt.DECREMENTER, self._q[_CIA])
         elif self._q[_DPDES]:
             state.write(DPDES, 0)
-            deliver(state, Interrupt.PRIVILEGED_DOORBELL, self._q[_CIA])
+            self._deliver(Interrupt.PRIVILEGED_DOORBELL, self._q[_CIA])
             return 0
         return free
 
@@ -232,7 +234,7 @@ class Processor:
             state.write(SIAR, cia)
             if traced.touched is not None:
                 state.write(SDAR, traced.touched.ea)
-            deliver(state, Interrupt.TRACE, state.read(CIA), traced.causes | stepper.causes)
+            self._deliver(Interrupt.TRACE, state.read(CIA), traced.causes | stepper.causes)
         return reason
 
     def _hypercall(self) -> ExitReason | None:
@@ -264,5 +266,10 @@ class Processor:
         self._interrupted_at = now
         if self._fruitless > FRUITLESS:
             return Crash(cia, f"{FRUITLESS} interrupts in a row completed no instruction")
-        deliver(state, interrupt, cia, causes | self._causes)
+        self._deliver(interrupt, cia, causes | self._causes)
         return None
+
+    def _deliver(self, interrupt: Interrupt, srr0: int, causes: int = 0) -> None:
+        deliver(self.state, interrupt, srr0, causes)
+        for tell in self.interrupted:
+            tell(interrupt)

@@ -31,6 +31,7 @@ from papvmm.clock import VirtualClock
 from papvmm.engine.exits import ExitReason
 from papvmm.engine.watch import Watch
 from papvmm.errors import BadInput, HostCrash
+from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.state import ArchState
 from papvmm.kvmapi.one_reg import (
     doublewords,
@@ -184,6 +185,7 @@ class _NoGuest:
         self.state: Final = ArchState()
         self.breakpoints: Final[set[int]] = set()
         self.watchpoints: Final[set[Watch]] = set()
+        self.interrupted: Final[list[Callable[[Interrupt], None]]] = []
 
     def run(self, budget: int) -> ExitReason:
         """There is nothing to run."""

@@ -1,6 +1,6 @@
 """The hex diff: what kernel B put into its memory, what stands there now, and whose doing it is."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +9,7 @@ from papvmm.observe.corruption import Corruption, FieldHits, by_field
 from papvmm.observe.exhibit import Result
 from papvmm.observe.markup import Node, node
 from papvmm.observe.record import RunRecord, Spot
-from papvmm.observe.wording import AREA_TEXT
+from papvmm.observe.wording import AREA_TEXT, entry_text
 from papvmm.vpa.dtl import DTL_ENTRY
 from papvmm.vpa.layout import Area
 
@@ -72,7 +72,7 @@ def _rows(memory: Memory, group: FieldHits, result: Result) -> Iterator[Node]:
     for spot in group.spots[:ENTRIES_SHOWN]:
         entry = FieldHits(spot.first.field, (spot,))
         gutter = _provenance(
-            entry, callers, _decoded(spot.now, result.describe), DTL_ENTRY.size // LINE
+            entry, callers, entry_text(spot.now, result.describe), DTL_ENTRY.size // LINE
         )
         for gpa in range(spot.first.gpa, spot.first.gpa + DTL_ENTRY.size, LINE):
             yield _row(memory, gpa, gutter)
@@ -130,17 +130,6 @@ def _provenance(
         node("td", *stored, rowspan=lines, class_="number"),
         node("td", *registered, rowspan=lines, class_="registered"),
     )
-
-
-def _decoded(entry: bytes, describe: Callable[[int], str]) -> str:
-    """Spell out what a log entry says; fields of zero are left out."""
-    texts = []
-    for field in DTL_ENTRY.fields:
-        value = int.from_bytes(entry[field.offset : field.offset + field.width], "big")
-        if value:
-            text = describe(value) if field.name == "srr0" else f"{value:#x}"
-            texts.append(f"{field.name} {text}")
-    return ", ".join(texts)
 
 
 def _gpas(spot: Spot) -> range:

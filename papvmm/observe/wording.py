@@ -1,9 +1,11 @@
 """What things are called in reports."""
 
+from collections.abc import Callable
 from typing import Final
 
 from papvmm.machine.config import MIB, MachineConfig
 from papvmm.observe.record import Handover
+from papvmm.vpa.dtl import DTL_ENTRY
 from papvmm.vpa.layout import Area
 
 AREA_TEXT: Final = {Area.VPA.name: "VPA", Area.SLB_SHADOW.name: "SLB shadow", Area.DTL.name: "DTL"}
@@ -31,6 +33,17 @@ def counted(number: int, noun: str) -> str:
 def shortened(stored: bytes) -> str:
     """Write bytes as a number, only the first ones of many."""
     return f"0x{stored.hex()}" if len(stored) <= WORD else f"0x{stored[:WORD].hex()}…"
+
+
+def entry_text(entry: bytes, describe: Callable[[int], str]) -> str:
+    """Spell out what a dispatch trace log entry says; fields of zero are left out."""
+    texts = []
+    for field in DTL_ENTRY.fields:
+        value = int.from_bytes(entry[field.offset : field.offset + field.width], "big")
+        if value:
+            text = describe(value) if field.name == "srr0" else f"{value:#x}"
+            texts.append(f"{field.name} {text}")
+    return ", ".join(texts)
 
 
 def setting(config: MachineConfig) -> str:

@@ -79,7 +79,8 @@ class Vcpu:
     ) -> None:
         self.vcpu_id: Final = vcpu_id
         self.model: Final = model
-        self.engine: Final = engine
+        self.engine: Engine = engine
+        """What runs it; another one on the same state may take its place between two runs."""
         self.state: Final = engine.state
         """The registers."""
         self.areas: Final = areas
