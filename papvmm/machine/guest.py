@@ -246,6 +246,7 @@ class Guest:
 
     def take(self, given: Input) -> None:
         """Let something from outside happen, and have it noted if there is a history."""
+        self.wake_due()
         if self.history is not None:
             self.history.note(given)
         given.apply(self)
@@ -253,9 +254,9 @@ class Guest:
     def system_reset(self, vcpu: Vcpu) -> None:
         """Interrupt a vcpu that has started, whatever MSR[EE] says; a ceded one goes on."""
         if vcpu.run_state is not VcpuRunState.STOPPED:
+            self.wake_due()
             inject(vcpu.state, Interrupt.SYSTEM_RESET)
             if vcpu.wake():
-                self.wake_due()
                 self._queue(vcpu, DispatchReason.EXTERNAL_INTERRUPT)
 
     def reset(self, reason: str) -> None:
@@ -367,22 +368,24 @@ class Guest:
     def _interrupt(self, server: int, *, pending: bool) -> None:
         """Drive a vcpu's external interrupt input, which ends a cede."""
         vcpu = self._by_id[server]
+        if pending:
+            self.wake_due()
         set_external(vcpu.state, pending=pending)
         if pending and vcpu.wake():
-            self.wake_due()
             self._queue(vcpu, DispatchReason.EXTERNAL_INTERRUPT)
 
     def _queue(self, vcpu: Vcpu, reason: DispatchReason, since: int | None = None) -> None:
-        """Queue a vcpu that was woken, at count ``since`` or now.
-
-        Those whose decrementer woke them before must be queued already: ``wake_due``.
-        """
+        """Queue a vcpu that was woken, at count ``since`` or now."""
         if self.reasons[vcpu.vcpu_id] != STARTED:
             self.reasons[vcpu.vcpu_id] = (reason, PreemptReason.H_CEDE)
         self.scheduler.add(vcpu, since)
 
     def wake_due(self) -> None:
-        """Queue the ceded vcpus whose decrementer is due, earliest first."""
+        """Queue the ceded vcpus whose decrementer is due, earliest first.
+
+        They are awake since then, whenever this is called: it has to be before anything else
+        wakes a vcpu, or asks whether it waits.
+        """
         ceded = [v for v in self.vcpus if v.run_state is VcpuRunState.CEDED]
         dues = [(decrementer_due(vcpu.state), vcpu.vcpu_id) for vcpu in ceded]
         for due, vcpu_id in sorted(dues):

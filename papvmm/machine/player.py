@@ -161,6 +161,7 @@ class Player:
         if noted.position[:-1] != here[:-1] or noted.position.stop not in (0, here.stop):
             raise Diverged(here, f"{self._next()} came {noted.position}, in another phase")
         self.had += 1
+        self.guest.wake_due()
         noted.given.apply(self.guest)
 
     def _next(self) -> str:

@@ -7,15 +7,12 @@ the hypervisor's stores are the same afterwards.
 
 import asyncio
 import random
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 
 import pytest
 
-from papvmm.control.control import Control
 from papvmm.control.metrics.address import UnixAddress
 from papvmm.control.metrics.server import MetricsServer
-from papvmm.control.qmp.address import QmpAddress
-from papvmm.control.qmp.server import QmpServer
 from papvmm.digests import sha256
 from papvmm.engine.watch import Watch
 from papvmm.machine.history import History
@@ -26,7 +23,7 @@ from papvmm.machine.state import capture
 from papvmm.observe.metrics import CONTENT_TYPE, Metrics
 from papvmm.observe.perfetto import TraceWriter
 from papvmm.observe.tracks import Tracks
-from tests.qmp import client
+from tests.qmp import controlled
 from tests.rsp import debugged
 from tests.saved import FOREVER, booted
 
@@ -108,14 +105,6 @@ async def metrics(guest, path):
     machine = Machine(guest)
     async with machine, MetricsServer(address, machine, text, CONTENT_TYPE):
         await in_stretches(machine, scrape)
-
-
-@asynccontextmanager
-async def controlled(guest, path):
-    machine = Machine(guest)
-    server = QmpServer(QmpAddress(str(path), wait=False), Control(machine, ""))
-    async with machine, server, client(path) as qmp:
-        yield machine, qmp
 
 
 async def qmp(guest, path):

@@ -36,6 +36,7 @@ def h_prod(context: HcallContext, args: HcallArgs) -> HcallResult:
     target = context.find_vcpu(context.caller.areas.level.vcpu_id(args[0]))
     if target is None:
         return PARAMETER
+    context.wake_due()
     woke = target.prod()
     return HcallResult(HcallStatus.H_SUCCESS, then=Wake(target)) if woke else SUCCESS
 
