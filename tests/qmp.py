@@ -17,7 +17,8 @@ async def served(guest, path, *, name=""):
     machine = Machine(guest, attended=True)
     missing = Missing(guest, lambda _: None, everything=True)
     address = SocketAddress(str(path), wait=False)
-    async with machine, QmpServer(address, Control(machine, name, missing)):
+    control = Control(machine, name, missing)
+    async with machine, control.migration, QmpServer(address, control):
         yield machine
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from papvmm.control.control import Control
 from papvmm.control.migration.settings import set_capability, set_parameters
 from papvmm.control.qmp.schema import BadArgument, Nothing, command
-from papvmm.control.strict_json import Json, Object
+from papvmm.control.strict_json import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class SetParameters:
 class SetCapabilities:
     """A list of ``capability`` and ``state``."""
 
-    capabilities: list[Object]
+    capabilities: list[object]
 
 
 async def migrate(control: Control, arguments: Migrate) -> Json:
