@@ -274,9 +274,9 @@ class Guest:
         self.scheduler.clear()
         self.xics.reset()
         self.hash_table.clear()
-        door.tracer.emit(
-            MachineReset(door.generation, self.clock.icount, reason, config.areas_on_reset.value)
-        )
+        if MachineReset in door.tracer.wanted:
+            policy = config.areas_on_reset.value
+            door.tracer.emit(MachineReset(door.generation, self.clock.icount, reason, policy))
         self.boot()
 
     # Guest entries and exits.

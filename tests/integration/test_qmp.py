@@ -124,6 +124,20 @@ async def test_vcpus_are_listed(path):
         assert {vcpu["qom-type"] for vcpu in vcpus} == {"power8_v2.0-powerpc64-cpu"}
 
 
+async def test_objects_are_found_from_the_root_on(path):
+    async with controlled(busy(vcpus=2), path) as (_, qmp):
+        root = await qmp.execute("qom-list", {"path": "/"})
+        machine = await qmp.execute("qom-list", {"path": "/machine"})
+        (_, second) = await qmp.execute("query-cpus-fast")
+        kind = {"path": second["qom-path"], "property": "type"}
+
+        assert {"name": "machine", "type": "child<pseries-machine>"} in root
+        assert {"name": "vcpu[1]", "type": "child<power9_v2.2-powerpc64-cpu>"} in machine
+        assert await qmp.execute("qom-get", kind) == second["qom-type"]
+        for wrong in ({"path": "/nothing"}, kind | {"property": "colour"}):
+            await refusal(qmp.execute("qom-get", {"property": "type"} | wrong))
+
+
 async def test_a_register_is_set_and_got_by_name_and_by_number(path):
     async with controlled(busy(), path) as (_, qmp):
         await qmp.execute("cont")

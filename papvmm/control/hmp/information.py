@@ -10,6 +10,7 @@ from papvmm.control.hmp.expression import evaluate
 from papvmm.control.hmp.memory import RAM
 from papvmm.control.hmp.registers import registers
 from papvmm.control.version import PACKAGE, QEMU
+from papvmm.machine.history import History
 from papvmm.machine.runstate import RunState
 
 WRITES: Final = 20
@@ -85,6 +86,23 @@ async def info_dump(call: Call) -> str:
     return f"Status: {status}\n{done}"
 
 
+async def info_replay(call: Call) -> str:
+    """Tell where the guest is in its run, and how far back one can go."""
+    guest = call.control.machine.guest
+    if guest.history is None:
+        return "Record/replay is not active\n"
+    mode = "Replaying" if guest.history.is_past else "Recording"
+    told = f"{mode}; current step is {guest.clock.icount:,}\n"
+    if isinstance(guest.history, History):
+        history = guest.history
+        count = len(history.checkpoints)
+        told += (
+            f"history: {history.begin} to {history.end}, {count} checkpoint"
+            f"{'' if count == 1 else 's'}\n"
+        )
+    return told
+
+
 async def info_areas(call: Call) -> str:
     """Show the areas of every vcpu."""
     guest = call.control.machine.guest
@@ -112,6 +130,9 @@ INFORMATION: Final = (
     HmpCommand(("name",), "", "show the current VM name", info_name),
     HmpCommand(
         ("registers",), "[-a|vcpu]", "show the cpu registers (-a: of all cpus)", info_registers
+    ),
+    HmpCommand(
+        ("replay", "history"), "", "show where the guest is in its recorded history", info_replay
     ),
     HmpCommand(("status",), "", "show the current VM status (running|paused)", info_status),
     HmpCommand(("version",), "", "show the version of papvmm", info_version),

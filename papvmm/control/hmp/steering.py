@@ -6,6 +6,8 @@ from typing import Final
 from papvmm.control import steering
 from papvmm.control.control import Control
 from papvmm.control.hmp.command import Act, Call, HmpCommand
+from papvmm.control.hmp.expression import evaluate
+from papvmm.control.past import seek
 
 
 def _silent(steer: Callable[[Control], Awaitable[None]]) -> Act:
@@ -17,6 +19,13 @@ def _silent(steer: Callable[[Control], Awaitable[None]]) -> Act:
         return ""
 
     return act
+
+
+async def replay_seek(call: Call) -> str:
+    """Bring the guest to a moment of its history."""
+    (icount,) = call.exactly(1)
+    position = await seek(call.control, evaluate(icount.replace(",", ""), call.vcpu))
+    return f"{position}\n"
 
 
 STEERING: Final = (
@@ -31,5 +40,9 @@ STEERING: Final = (
         ("system_wakeup",), "", "wakeup guest from suspend", _silent(steering.system_wakeup)
     ),
     HmpCommand(("nmi",), "", "inject an NMI on every CPU", _silent(steering.inject_nmi)),
+    HmpCommand(
+        ("replay_seek",), "icount", "replay execution to the specified instruction count",
+        replay_seek,
+    ),
     HmpCommand(("quit", "q"), "", "quit the emulator", _silent(steering.quit_machine)),
 )  # fmt: skip

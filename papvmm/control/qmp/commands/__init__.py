@@ -11,7 +11,9 @@ from papvmm.control.qmp.commands.areas import AREAS
 from papvmm.control.qmp.commands.files import FILES
 from papvmm.control.qmp.commands.memory import MEMORY
 from papvmm.control.qmp.commands.migration import MIGRATION
+from papvmm.control.qmp.commands.objects import OBJECTS
 from papvmm.control.qmp.commands.people import PEOPLE
+from papvmm.control.qmp.commands.replay import REPLAY
 from papvmm.control.qmp.commands.saving import SAVING
 from papvmm.control.qmp.commands.status import STATUS
 from papvmm.control.qmp.commands.steering import STEERING
@@ -35,7 +37,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
         *AREAS,
         *FILES,
         *MEMORY,
+        *OBJECTS,
         *PEOPLE,
+        *REPLAY,
         *SAVING,
         *TOP,
         *MIGRATION,
