@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from papvmm.bits import M64
 from papvmm.control.recording.frames import Fields, Payload
+from papvmm.control.recording.possible import check_registers
 from papvmm.digests import SIZE
 from papvmm.errors import BadInput
 from papvmm.isa.state import STATE_SIZE
@@ -177,12 +178,11 @@ def _given(fields: Fields, kind: InputKind, guest: Guest) -> Input:
 
 
 def _registers(fields: Fields, vcpu_id: int) -> Registers:
-    changes = tuple(
-        (fields.number(STATE_SIZE), fields.data()) for _ in range(fields.number(STATE_SIZE))
-    )
-    if any(offset + len(data) > STATE_SIZE for offset, data in changes):
-        raise BadInput("log is damaged: there is no such register")
-    return Registers(vcpu_id, changes)
+    count = fields.number(STATE_SIZE)
+    changes = tuple((fields.number(STATE_SIZE), fields.data()) for _ in range(count))
+    registers = Registers(vcpu_id, changes)
+    check_registers(registers)
+    return registers
 
 
 def read_calls(payload: bytes) -> list[Call]:
