@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from papvmm.control.control import Control
-from papvmm.control.hmp.server import LONGEST, MonitorServer
+from papvmm.control.hmp.server import LONGEST_LINE, MonitorServer
 from papvmm.control.socket_address import SocketAddress
 from papvmm.machine.machine import Machine
 from tests.guest_programs import FOREVER, guest_running
@@ -68,7 +68,7 @@ async def test_commands_are_typed_and_answered(path):
 
 async def test_a_line_that_is_too_long_is_one_mistake(path):
     async with monitored(path) as (_, typist):
-        assert await typist.type(b"x" * (3 * LONGEST) + b"\n") == ["the line is too long"]
+        assert await typist.type(b"x" * (3 * LONGEST_LINE) + b"\n") == ["the line is too long"]
         assert await typist.type(b"info status\n") == ["VM status: paused (prelaunch)"]
 
 

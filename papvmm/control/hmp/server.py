@@ -16,7 +16,7 @@ from papvmm.control.listener import Listener
 from papvmm.control.socket_address import SocketAddress
 from papvmm.control.version import PACKAGE
 
-LONGEST: Final = 4096
+LONGEST_LINE: Final = 4096
 """Bytes of the longest line."""
 AT_ONCE: Final = 16
 """Lines that are answered between two turns of the guest, if they came at once."""
@@ -82,9 +82,9 @@ class Typist:
         self._connection.abort()
 
     def _collect(self, data: bytes) -> None:
-        self._line.extend(data[: LONGEST + 1])
-        self._is_too_long = self._is_too_long or len(self._line) > LONGEST
-        del self._line[LONGEST:]
+        self._line.extend(data[: LONGEST_LINE + 1])
+        self._is_too_long = self._is_too_long or len(self._line) > LONGEST_LINE
+        del self._line[LONGEST_LINE:]
 
     async def _answer(self) -> str:
         line, is_too_long = self._line.decode(errors="replace"), self._is_too_long
