@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+from papvmm.cli.outcome import verdict
 from papvmm.control.control import Control
 from papvmm.control.gdb.address import GdbAddress
 from papvmm.control.gdb.debuggee import Debuggee
@@ -10,7 +11,6 @@ from papvmm.control.gdb.packets import checksum
 from papvmm.control.gdb.server import GdbServer
 from papvmm.machine.history import History
 from papvmm.machine.machine import Machine
-from papvmm.machine.outcome import PoweredOff
 
 PATIENCE = 30
 
@@ -55,9 +55,7 @@ async def debugged(guest, path):
     """Give the machine of a guest that hasn't started, and a debugger that is connected."""
     machine = Machine(guest, attended=True)
     history = History(guest)
-    debuggee = Debuggee(
-        Control(machine), lambda outcome: 0 if isinstance(outcome, PoweredOff) else 33, history
-    )
+    debuggee = Debuggee(Control(machine), lambda outcome: verdict(outcome, guest), history)
     async with machine, GdbServer(GdbAddress(path=str(path)), debuggee), peer_at(path) as peer:
         yield machine, peer
 

@@ -101,7 +101,7 @@ async def _await_debugger(session: Session, control: "Control", stack: AsyncExit
     has_history = session.pace is not Pace.ALWAYS and session.args.incoming is None
     replayed = guest.history if isinstance(guest.history, History) else None
     history = replayed or (History(guest) if has_history else None)
-    debuggee = Debuggee(control, lambda outcome: verdict(outcome, guest)[0], history)
+    debuggee = Debuggee(control, lambda outcome: verdict(outcome, guest), history)
     assert session.gdb is not None
     server = await stack.enter_async_context(GdbServer(session.gdb, debuggee))
     complain(invitation(server.address, guest))

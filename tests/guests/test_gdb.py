@@ -21,7 +21,7 @@ def test_registers_breakpoints_steps_and_symbols(path, order):
     with waiting(image, path, order=order) as guest:
         told = guest.gdb(
             "break cede", "continue", "info registers pc lr", "stepi", "info registers pc",
-            "x/2i cede", "delete", "continue",
+            "x/2i cede", "delete", "continue", "continue",
         )  # fmt: skip
         code, console = guest.end()
 
@@ -93,7 +93,7 @@ def test_the_way_back(path, order):
         told = guest.gdb(
             "break cede", "continue", "info registers pc", "stepi", "stepi", "reverse-stepi",
             "info registers pc", "reverse-stepi", "info registers pc", "break *printf+8",
-            "reverse-continue", "continue", "info registers pc", "delete", "continue",
+            "reverse-continue", "continue", "info registers pc", "delete", "continue", "continue",
         )  # fmt: skip
         code, console = guest.end()
 
@@ -109,7 +109,7 @@ def test_memory_and_registers_are_written(path):
     with waiting(IMAGES / "hello-be.elf", path) as guest:
         told = guest.gdb(
             "break *printf+8", "continue", "set {long}$r3 = 0x6764622025640a00", "set $r4 = 42",
-            "finish", "x/s $r3", "delete", "continue",
+            "finish", "x/s $r3", "delete", "continue", "continue",
         )  # fmt: skip
         code, console = guest.end()
 
@@ -129,8 +129,11 @@ def test_a_debugger_that_detaches(path):
 
 def test_a_guest_that_crashes_has_an_exit_code(path):
     with waiting(IMAGES / "oops.elf", path, "--hv", "kvm-3.6") as guest:
-        told = guest.gdb("continue")
+        told = guest.gdb("continue", "reverse-stepi", "x/i $pc", "continue", "continue")
         code, _ = guest.end()
 
     assert code == 33
+    assert told.count("Program received signal SIGABRT") == 2
+    assert "=> " in told
+    assert "the host crashed @" in told
     assert "exited with code 041" in told

@@ -256,9 +256,18 @@ async def test_the_end_of_the_guest_is_its_exit_code(path):
     async with debugged(guest, path) as (machine, peer):
         peer.say("c")
         await asyncio.sleep(0)
-        machine.quit("anything")
+        machine.quit("SIGTERM")
 
-        assert await peer.hear() == "W21;process:1"
+        assert await peer.hear() == "W8f;process:1"
+
+
+async def test_the_guests_end_is_a_stop_before_it_is_the_end(path):
+    guest = guest_running("addi 3,3,1; .long 0x00000000; b 0")
+    async with debugged(guest, path) as (machine, peer):
+        text, told = bytes.fromhex((await peer.ask("c"))[1:]).decode(), await peer.hear()
+        assert (text[:5], told) == ("vcpu0", "T06thread:1;")
+        assert machine.run_state is RunState.PAUSED
+        assert await peer.ask("c") == "W21;process:1"
 
 
 async def test_a_debugger_kills(path):
@@ -315,7 +324,7 @@ async def test_a_port_that_is_free_is_found(path):
     machine = Machine(busy())
     async with (
         machine,
-        GdbServer(parse_address("tcp::0"), Debuggee(Control(machine), lambda _: 0)) as server,
+        GdbServer(parse_address("tcp::0"), Debuggee(Control(machine), lambda _: (0, ""))) as server,
     ):
         connected = await asyncio.open_connection(server.address.host, server.address.port)
         peer = Peer(*connected)
@@ -330,7 +339,7 @@ async def test_a_port_that_is_taken_is_one_line(path):
         machine = Machine(busy())
         address = GdbAddress(host="127.0.0.1", port=taken.getsockname()[1])
         with pytest.raises(BadUsage, match=r"^-gdb tcp:[^\n]+$"):
-            async with machine, GdbServer(address, Debuggee(Control(machine), lambda _: 0)):
+            async with machine, GdbServer(address, Debuggee(Control(machine), lambda _: (0, ""))):
                 pass
 
 

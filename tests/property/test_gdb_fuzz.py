@@ -50,7 +50,7 @@ class Conversation:
     def __init__(self, machine):
         guest = machine.guest
         self.machine = machine
-        self.debuggee = Debuggee(Control(machine), lambda _: 33, History(guest))
+        self.debuggee = Debuggee(Control(machine), lambda _: (33, "it ended"), History(guest))
         self.debuggee.attach()
         self.begin()
 

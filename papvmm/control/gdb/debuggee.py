@@ -10,7 +10,9 @@ from papvmm.control.gdb.stops import (
     ATTACHED,
     BEGIN,
     BREAKPOINT,
+    SIGABRT,
     SIGINT,
+    SIGTERM,
     SIGTRAP,
     STEPPED,
     Ended,
@@ -31,26 +33,25 @@ RESTING: Final = (RunState.CREATED, RunState.PAUSED)
 WORD: Final = 8
 """Bytes of a vcpu's state that are compared at a time."""
 
-ExitCode: TypeAlias = Callable[[Outcome], int]
-"""What a run that ended so is to a shell."""
+Verdict: TypeAlias = Callable[[Outcome], tuple[int, str]]
+"""Tells the exit code of a run that ended so, and what people are told; empty if nothing is."""
 
 
 class Debuggee:
-    """A machine under a debugger.
+    """A machine under a debugger. With a ``history`` there is a way back.
 
-    ``exit_code`` says what its end is to a shell. With a ``history`` there is a way back.
+    Where the guest would end the machine it pauses first, so that people can see how it came to
+    that.
     """
 
-    def __init__(
-        self, control: Control, exit_code: ExitCode, history: History | None = None
-    ) -> None:
+    def __init__(self, control: Control, verdict: Verdict, history: History | None = None) -> None:
         self.control: Final = control
         self.machine: Final = control.machine
         self.guest: Final = self.machine.guest
         self.vcpus: Final = self.guest.vcpus
         self.points: Final = Points(self.vcpus)
         self.history: Final = history
-        self._exit_code: Final = exit_code
+        self._verdict: Final = verdict
         self._stepped: Vcpu | None = None
         self._turned_back: Stopped | None = None
         """Where the way back has led to, until the guest goes on."""
@@ -62,11 +63,13 @@ class Debuggee:
 
     def attach(self) -> None:
         """Bring the guest to rest, wherever it is."""
+        self.machine.spares = True
         self.machine.halt(ATTACHED)
 
     def leave(self) -> None:
         """Take back what a debugger put there; the guest stays as it is."""
         self.points.clear()
+        self.machine.spares = False
 
     def detach(self) -> None:
         """Leave the guest, which goes on."""
@@ -85,9 +88,11 @@ class Debuggee:
         """Why the guest rests."""
         outcome = self.machine.outcome
         if self.machine.run_state is RunState.SHUTDOWN:
-            return Ended(self._exit_code(outcome))
+            return Ended(self._verdict(outcome)[0])
         if self._turned_back is not None:
             return self._turned_back
+        if self.machine.spared is not None:
+            return self._spared(self.machine.spared)
         if outcome == Paused(STEPPED) and self._stepped is not None:
             return self._at(outcome, self._stepped)
         return self._at(outcome, self.guest.scheduler.current)
@@ -129,6 +134,7 @@ class Debuggee:
         return self._turn_back(self._at(outcome, (hit and history.ran_last) or scheduler.current))
 
     def _turn_back(self, stop: Stopped) -> Stop:
+        self.machine.spared = None
         self._turned_back, self._last = stop, stop.vcpu
         return stop
 
@@ -137,6 +143,13 @@ class Debuggee:
         self._last = vcpu or self._last
         stop = stopped(outcome, self.guest, self._last)
         return stop.replace(reason=self._kind()) if outcome == Paused(BREAKPOINT) else stop
+
+    def _spared(self, end: Outcome) -> Stopped:
+        """Return what a guest's end, which is still to come, is to a debugger."""
+        self._last = self.guest.scheduler.current or self._last
+        code, message = self._verdict(end)
+        text = message or f"the guest ends @ {self.guest.clock.icount:,}"
+        return Stopped(SIGABRT if code else SIGTERM, self._last, text=f"{text}\n")
 
     def _kind(self) -> str:
         """Return gdb's word for the breakpoint at which a vcpu is."""

@@ -15,6 +15,8 @@ from papvmm.vpa.layout import Area
 
 SIGINT: Final = 2
 SIGTRAP: Final = 5
+SIGABRT: Final = 6
+SIGTERM: Final = 15
 
 ATTACHED: Final = "a debugger attached"
 STEPPED: Final = "limit"
