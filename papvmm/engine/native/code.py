@@ -7,7 +7,7 @@ again when the bytes it was decoded from are written.
 
 import ctypes
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from struct import Struct
 from typing import Final
 
@@ -60,8 +60,8 @@ class NativeCode:
         self._shared: Final = private(layout.SHARED_SIZE)
         self.shared_address: Final = address_of(self._shared)
         self.marks_address: Final = address_of(memory.code)
-        self.breakpoints: frozenset[int] = frozenset()
-        """Where execution has to stop: see ``avoid``."""
+        self._breakpoints: Final[dict[int, frozenset[int]]] = {}
+        """Those of each vcpu that has any, by the address of its buffer."""
         self._listed: mmap.mmap | None = None
         self.interpretation: Interpretation | None = None
         self.regions: Final = Regions(memory, workshop, self, pace, isa)
@@ -69,7 +69,7 @@ class NativeCode:
         self._share(layout.FRESH_END, self._first + OP_PAGES * layout.STRIDE)
         self._share(layout.OP_PAGES, address_of(self._table))
         self._share(layout.ISA, isa)
-        self._list_breakpoints()
+        self._list_breakpoints(frozenset())
         self.announce(layout.UNTRUE)
         memory.on_code_write(self.drop)
         self.on_interpreter: Final[list[Callable[[Interpretation], None]]] = []
@@ -139,13 +139,22 @@ class NativeCode:
         self._forget()
         return True
 
-    def avoid(self, breakpoints: set[int]) -> None:
-        """Stop at these addresses from now on."""
-        changed = self.breakpoints ^ breakpoints
-        self.breakpoints = frozenset(breakpoints)
-        self._list_breakpoints()
-        for ra in changed:
-            self.drop(ra, 4)
+    def look_out(self, vcpu: int, breakpoints: frozenset[int]) -> None:
+        """Have op records look out for other breakpoints, those of a vcpu having changed."""
+        before = self._all_breakpoints()
+        self._breakpoints[vcpu] = breakpoints
+        now = self._all_breakpoints()
+        self._list_breakpoints(now)
+        self.regions.avoid(now)
+        if self.interpretation is None:
+            return
+        for start in self._op_pages():
+            _, mode = _HOME.unpack_from(self._arena, start + layout.HOME)
+            for ea in (now ^ before) if mode >= layout.BREAKING else ():
+                self._undo(start, ea % PAGE & ~3, ea % PAGE + 1)
+
+    def _all_breakpoints(self) -> frozenset[int]:
+        return frozenset().union(*self._breakpoints.values())
 
     def drop(self, gpa: int, length: int) -> None:
         """Forget what was derived from these bytes, which have changed."""
@@ -204,12 +213,7 @@ class NativeCode:
     def reset(self, ra: int, mode: int) -> None:
         """Have an instruction decoded anew."""
         offset, within = self._offset(ra, mode), ra % PAGE
-        _POINTER.pack_into(self._arena, offset + layout.BELOW, 0)
         self._undo(offset - (within << layout.RECORD_SHIFT), within, within + 4)
-
-    def has_breakpoint(self, page: int) -> bool:
-        """Tell whether execution has to stop somewhere in a page."""
-        return any(ea // PAGE == page // PAGE for ea in self.breakpoints)
 
     def _offset(self, ra: int, mode: int) -> int:
         """Return where in the arena an op record is, in a new op page if need be."""
@@ -234,6 +238,7 @@ class NativeCode:
         for within in range(low, high, 4):
             offset = start + (within << layout.RECORD_SHIFT)
             self._arena[offset : offset + 8] = undecoded
+            _POINTER.pack_into(self._arena, offset + layout.BELOW, 0)
 
     def _new_page(self, page: int, mode: int) -> int:
         """Make an op page and return where it is in the arena."""
@@ -253,20 +258,29 @@ class NativeCode:
         self.regions.enter_again()
 
     def _forget_pages(self) -> None:
-        (end,) = _POINTER.unpack_from(self._shared, layout.FRESH)
-        for start in range(self._first - self._base, end - self._base, layout.STRIDE):
+        for start in self._op_pages():
             page, mode = _HOME.unpack_from(self._arena, start + layout.HOME)
             _POINTER.pack_into(self._table, self._row(page, mode), 0)
         self._arena.madvise(mmap.MADV_DONTNEED)
         self._share(layout.FRESH, self._first)
         self.announce(layout.UNTRUE)
 
-    def _list_breakpoints(self) -> None:
-        listed = [*sorted(self.breakpoints), layout.NOWHERE]
-        self._listed = private(_POINTER.size * len(listed))
-        for number, ra in enumerate(listed):
-            _POINTER.pack_into(self._listed, _POINTER.size * number, ra)
-        self._share(layout.BREAKPOINTS, address_of(self._listed))
+    def _op_pages(self) -> range:
+        """Return where in the arena the op pages are."""
+        (end,) = _POINTER.unpack_from(self._shared, layout.FRESH)
+        return range(self._first - self._base, end - self._base, layout.STRIDE)
+
+    def _list_breakpoints(self, places: frozenset[int]) -> None:
+        self._listed = listed(places)
+        self._share(layout.PLACES, address_of(self._listed))
+
+
+def listed(addresses: Collection[int]) -> mmap.mmap:
+    """Return a list of addresses as native code reads it."""
+    content = private(_POINTER.size * (len(addresses) + 1))
+    for number, address in enumerate((*addresses, layout.NOWHERE)):
+        _POINTER.pack_into(content, _POINTER.size * number, address)
+    return content
 
 
 def private(size: int) -> mmap.mmap:

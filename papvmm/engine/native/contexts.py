@@ -62,47 +62,41 @@ class Contexts:
         self._mmu: Final = mmu
         self._op_page: Final = op_page
         self._meaning: Meaning | None = None
-        """What translations follow from; None while native code may not translate."""
+        """What translations follow from; None until any is asked for."""
         self._tables: tuple[int, ...] = ()
         """The tables that what is in the TLBs follows from."""
         self._spaces: Final[dict[int, Space]] = {}
         """What the data TLBs hold a part of, by their addresses, where they hold anything."""
+        self._breaking: frozenset[int] = frozenset()
         self._released = -1
         """The count at the latest store that a line was released for."""
         for order in (0, MSR_LE):
             for problem in (0, MSR_PR):
                 self._set_row(order | problem, 0, 0)
                 for kind in (MSR_IR, MSR_DR, MSR_IR | MSR_DR):
-                    self._forbid(order | problem | kind)
+                    q[_ROWS[order | problem | kind]] = NOBODY
         if mmu is not None:
             mmu.on_forget(self._forget)
 
-    def knows(self, msr: int, *, is_possible: bool) -> bool:
-        """Tell whether native code can run in the context that the registers ask for.
-
-        It may translate only where that ``is_possible``: where there is no breakpoint, say.
-        """
+    def knows(self, msr: int) -> bool:
+        """Tell whether native code can run in the context that the registers ask for."""
         q, mmu = self._q, self._mmu
         if mmu is not None and (self._meaning or q[_LPCR] & LPCR_HR or msr & _TRANSLATING):
-            self._look_again(mmu.meaning() if is_possible else None)
+            self._look_again(mmu.meaning())
         known: bool = q[_ROWS[msr & _CONTEXT]] != NOBODY
         return known
 
-    def _look_again(self, now: Meaning | None) -> None:
+    def _look_again(self, now: Meaning) -> None:
         if now == self._meaning:
             return
         self._meaning = now
-        if now and now.tables != self._tables:
+        if now.tables != self._tables:
             self._tables = now.tables
             self._forget_all()
         for order in (0, MSR_LE):
             for kind in (MSR_IR, MSR_DR, MSR_IR | MSR_DR):
-                if now:
-                    self._set_row(order | kind, now.iamr, _KERNEL + now.amr)
-                    self._set_row(order | kind | MSR_PR, 0, _USER)
-                else:
-                    self._forbid(order | kind)
-                    self._forbid(order | kind | MSR_PR)
+                self._set_row(order | kind, now.iamr, _KERNEL + now.amr)
+                self._set_row(order | kind | MSR_PR, 0, _USER)
 
     def _set_row(self, msr: int, key: int, data_tlb: int) -> None:
         q, row, mode = self._q, _ROWS[msr], layout.mode_of(msr)
@@ -111,8 +105,14 @@ class Contexts:
         q[row + 1] = layout.fetch_key(mode, translated=bool(msr & MSR_IR), key=key)
         q[row + 2] = self._address + layout.DATA_TLBS + tlb * layout.DATA_TLB_SIZE
 
-    def _forbid(self, msr: int) -> None:
-        self._q[_ROWS[msr]] = NOBODY
+    def break_on(self, pages: frozenset[int]) -> None:
+        """Have breakpoints looked out for on other pages, by their numbers in effective addresses.
+
+        What is known of pages that have breakpoints, or had some, is forgotten.
+        """
+        for number in self._breaking | pages:
+            self._forget_code(number)
+        self._breaking = pages
 
     # Filling TLBs.
 
@@ -144,6 +144,8 @@ class Contexts:
             return False
         elif ra != cia:
             mode |= layout.REAL_MODES  # regions of real mode know no other addresses than real ones
+        if cia >> PAGE_SHIFT in self._breaking:
+            mode |= layout.BREAKING
         key = q[_FETCH_KEY]
         number = cia >> PAGE_SHIFT
         first = layout.FETCH_TLB // 8 + 2 * ((number ^ key << 5) % layout.TLB_ENTRIES)
@@ -217,9 +219,7 @@ class Contexts:
             self._forget_all()
             return
         if space.is_for_fetches:
-            q[_FETCH_TLB] = _NO_FETCHES
-            for key in range(layout.FETCH_KEYS):
-                q[_second_fetch(number, key)] = NOBODY
+            self._forget_code(number)
             return
         for in_use, known in self._spaces.items():
             if known is space:
@@ -227,6 +227,13 @@ class Contexts:
                 entry = (place + number % layout.TLB_ENTRIES * 32) // 8
                 q[entry] = q[entry + 1] = q[entry + 3] = NOBODY
                 q[_second_data(place, number) + 3] = 0
+
+    def _forget_code(self, number: int) -> None:
+        """Forget a page of code."""
+        q = self._q
+        q[_FETCH_TLB] = _NO_FETCHES
+        for key in range(layout.FETCH_KEYS):
+            q[_second_fetch(number, key)] = NOBODY
 
     def _forget_all(self) -> None:
         self._q[_SEEN] = 0

@@ -83,18 +83,26 @@ class _Decoder(LlvmText):
         marks = self.value(f"load ptr, ptr {self.field(layout.MARKS)}")
         return self.beside(marks, self.value(f"lshr i64 {ra}, {LINE_SHIFT}"))
 
-    def is_breakpoint(self, ra: str, label: str) -> None:
-        """Go to a label if an address is in the list of those to stop before."""
-        first = self.value(f"load ptr, ptr {self.shared(layout.BREAKPOINTS)}")
-        before, loop, more, none = (self.label() for _ in range(4))
-        self.line(f"br label %{before}\n{before}:\nbr label %{loop}\n{loop}:")
-        self.line(f"%listed = phi ptr [{first}, %{before}], [%following, %{more}]")
-        one = self.load("i64", "%listed")
-        self.line("%following = getelementptr i8, ptr %listed, i64 8")
-        last = self.value(f"icmp eq i64 {one}, {layout.NOWHERE}")
-        self.line(f"br i1 {last}, label %{none}, label %{more}\n{more}:")
-        here = self.value(f"icmp eq i64 {one}, {ra}")
-        self.line(f"br i1 {here}, label %{label}, label %{loop}\n{none}:")
+    def finish(self, ra: str, mode: str, handler: str) -> None:
+        """Put a handler into the op record, or below what is entered there before it."""
+        usual, listed, below = self.label(), self.label(), self.beside("%ip", layout.BELOW)
+        breaking = self.value(f"icmp uge i64 {mode}, {layout.BREAKING}")
+        breaks = self.label()
+        self.line(f"br i1 {breaking}, label %{breaks}, label %{usual}\n{breaks}:")
+        first = self.value(f"load ptr, ptr {self.shared(layout.PLACES)}")
+        self.unless_listed(first, listed, lambda place: self._is_in_same_place(place, ra))
+        self.line(f"store ptr null, ptr {below}")
+        self.line(f"store ptr {handler}, ptr %ip\nret ptr {handler}\n{listed}:")
+        self.line(f"store ptr {handler}, ptr {below}")
+        self.line(f"store ptr @breakpoint, ptr %ip\nret ptr @breakpoint\n{usual}:")
+        undecoded = self.value(f"icmp eq ptr {self.value('load ptr, ptr %ip')}, @decode_me")
+        offset = self.value(f"select i1 {undecoded}, i64 0, i64 {layout.BELOW}")
+        self.line(f"store ptr {handler}, ptr {self.beside('%ip', offset)}\nret ptr {handler}")
+
+    def _is_in_same_place(self, place: str, ra: str) -> str:
+        """Tell whether an effective address may lead to a real one."""
+        within = self.value(f"and i64 {self.value(f'xor i64 {place}, {ra}')}, {PAGE - 1}")
+        return self.value(f"icmp eq i64 {within}, 0")
 
     def word(self, ra: str, mode: str) -> str:
         """Return the instruction word at an address."""
@@ -136,13 +144,15 @@ class _Decoder(LlvmText):
 def _decode() -> str:
     """Return the function that makes an op record, and returns the handler for it.
 
-    Where a region is entered, the handler goes below it.
+    Where a region is entered, the handler goes below it; where there may be a breakpoint, below
+    what looks out for that.
     """
     text = _Decoder()
     number = text.value("ptrtoint ptr %ip to i64")
     within = text.value(f"and i64 {number}, {layout.RECORDS_SIZE - 1}")
     home = text.beside("%ip", text.value(f"sub i64 {layout.HOME}, {within}"))
-    page, mode = text.load("i64", home), text.load("i64", text.beside(home, 8))
+    page = text.value(f"and i64 {text.load('i64', home)}, {layout.PAGE_MASK}")
+    mode = text.load("i64", text.beside(home, 8))
     ra = text.value(f"or i64 {page}, {text.value(f'lshr i64 {within}, {layout.RECORD_SHIFT}')}")
     mark = text.load("i8", text.mark(ra))
     marked = text.unless(
@@ -150,8 +160,6 @@ def _decode() -> str:
     )
     text.line(f"call preserve_mostcc void @mark(ptr %cpu, i64 {ra})")
     text.join(marked)
-    finish, stop, decoded = text.label(), text.label(), text.label()
-    text.is_breakpoint(ra, stop)
     word = text.word(ra, mode)
     row = text.handling(word, mode)
     order = text.value(f"shl i64 {text.value(f'and i64 {mode}, 1')}, 2")
@@ -161,13 +169,7 @@ def _decode() -> str:
     heat = text.value(f"shl i64 {word}, 32")
     text.line(f"store i64 {heat}, ptr {text.beside('%ip', layout.HEAT)}")
     filled = text.value(f"call {FINDER} {filler}(ptr %ip, i64 {word}, ptr {far}, ptr {near})")
-    text.line(f"br label %{decoded}\n{decoded}:\nbr label %{finish}\n{stop}:")
-    text.line(f"br label %{finish}\n{finish}:")
-    handler = text.value(f"phi ptr [{filled}, %{decoded}], [@breakpoint, %{stop}]")
-    old = text.value("load ptr, ptr %ip")
-    undecoded = text.value(f"icmp eq ptr {old}, @decode_me")
-    offset = text.value(f"select i1 {undecoded}, i64 0, i64 {layout.BELOW}")
-    text.line(f"store ptr {handler}, ptr {text.beside('%ip', offset)}\nret ptr {handler}")
+    text.finish(ra, mode, filled)
     body = "\n".join(text.lines)
     return f"define internal {FINDER} @decode(ptr %cpu, ptr %ip) #1 {{\n{body}\n}}\n"
 
@@ -222,7 +224,9 @@ def _new_page() -> str:
     last = text.value(f"icmp eq i64 %next, {layout.RECORDS_SIZE}")
     text.line(f"br i1 {last}, label %{done}, label %{loop}\n{done}:")
     text.line(f"store ptr @next_page, ptr {text.beside(records, layout.RECORDS_SIZE)}")
-    text.line(f"store i64 %page, ptr {text.beside(records, layout.HOME)}")
+    breaking = text.value(f"lshr i64 %mode, {layout.BREAKING.bit_length() - 1}")
+    home = text.value(f"or i64 %page, {breaking}")
+    text.line(f"store i64 {home}, ptr {text.beside(records, layout.HOME)}")
     text.line(f"store i64 %mode, ptr {text.beside(records, layout.HOME + 8)}")
     table = text.value(f"load ptr, ptr {text.beside('%shared', layout.OP_PAGES)}")
     number = text.value(f"lshr i64 %page, {PAGE.bit_length() - 1}")

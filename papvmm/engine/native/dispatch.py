@@ -8,7 +8,9 @@ from papvmm.engine.native.handlers import Handler
 from papvmm.engine.native.inner import Inner
 from papvmm.engine.native.lower import (
     CONVENTION,
+    FILLER,
     FINDER,
+    LlvmText,
     tail_call,
 )
 from papvmm.engine.native.slow import slow_paths
@@ -22,6 +24,7 @@ from papvmm.memory.guest_memory import PAGE
 FUNCTIONS: Final = (
     "enter", "lookup", "interpret", "context", "approach", "decode", "decode_me", "new_page",
     "next_page", "budget_end", "breakpoint", "odd", "missing", "fill_load", "fill_store",
+    "mode_at",
 )  # fmt: skip
 PAGE_SHIFT: Final = PAGE.bit_length() - 1
 
@@ -68,6 +71,8 @@ class Fragment(Handler):
         in_ram = self.value(f"icmp ult i64 {cia}, {self.read(layout.RAM_SIZE)}")
         is_real = self.value(f"icmp ult i64 {mode}, {layout.REAL_MODES}")
         outside = self.fork(self.value(f"and i1 {in_ram}, {is_real}"))
+        page = self.value(f"and i64 {cia}, {layout.PAGE_MASK}")
+        mode = self.value(f"call {FILLER} @mode_at(ptr %cpu, i64 {page}, i64 {mode})")
         first = self.value(f"mul i64 {number}, {layout.MODES}")
         offset = self.value(f"shl i64 {self.value(f'add i64 {first}, {mode}')}, 3")
         table = self.value(f"load ptr, ptr {self.shared(layout.OP_PAGES)}")
@@ -76,7 +81,6 @@ class Fragment(Handler):
         self.line(f"br label %{looked}\n{looked}:")
         exists = self.value(f"icmp ne ptr {known}, null")
         self.line(f"br i1 {exists}, label %{there}, label %{new}\n{new}:")
-        page = self.value(f"and i64 {cia}, {layout.PAGE_MASK}")
         shared = self.shared(layout.GENERATION)
         made = self.value(f"call {FINDER} @new_page(ptr {shared}, i64 {page}, i64 {mode})")
         full = self.value(f"icmp eq ptr {made}, null")
@@ -163,10 +167,10 @@ def dispatch() -> str:
         "context": _context(),
         "approach": _approach(),
         "next_page": _next_page(),
+        "breakpoint": _breakpoint(),
     }
     stops = {
         "budget_end": Stop.BUDGET,
-        "breakpoint": Stop.BREAKPOINT,
         "odd": Stop.ODD,
         "missing": Inner.MISSING,
     }
@@ -174,7 +178,7 @@ def dispatch() -> str:
         named[name] = Fragment()
         named[name].stop_before(reason)
     texts = [part.text(name) for name, part in named.items()]
-    return "\n".join((_enter(), *texts, slow_paths()))
+    return "\n".join((_enter(), _mode_at(), *texts, slow_paths()))
 
 
 def _enter() -> str:
@@ -302,3 +306,42 @@ def _next_page() -> Fragment:
     fragment.write(CIA.offset, fragment.next_page())
     fragment.line(tail_call("@lookup", "%ip", fragment.left()))
     return fragment
+
+
+def _breakpoint() -> Fragment:
+    """Stop before an instruction if there is a breakpoint, unless the run begins with it."""
+    fragment = Fragment()
+    passed = fragment.value(f"icmp eq i64 {fragment.now()}, {fragment.read(layout.PASSED)}")
+    look = fragment.fork(fragment.value(f"xor i1 {passed}, 1"))
+    stop = fragment.label()
+    cia = fragment.cia()
+    first = fragment.value(f"load ptr, ptr {fragment.field(layout.BREAKPOINTS)}")
+    fragment.unless_listed(first, stop, lambda place: fragment.value(f"icmp eq i64 {place}, {cia}"))
+    fragment.line(f"br label %{look}\n{look}:")
+    below = fragment.value(f"load ptr, ptr {fragment.beside('%ip', layout.BELOW)}")
+    fragment.line(tail_call(below, "%ip"))
+    fragment.line(f"{stop}:")
+    fragment.stop_before(Stop.BREAKPOINT)
+    return fragment
+
+
+def _mode_at() -> str:
+    """Return the function that tells in which of its two modes code on a page runs.
+
+    There is one for pages with breakpoints.
+    """
+    text = LlvmText()
+    first = text.value(f"load ptr, ptr {text.field(layout.BREAKPOINTS)}")
+    found = text.label()
+
+    def same(place: str) -> str:
+        return text.value(
+            f"icmp eq i64 {text.value(f'and i64 {place}, {layout.PAGE_MASK}')}, %page"
+        )
+
+    text.unless_listed(first, found, same)
+    text.line(f"ret i64 %mode\n{found}:")
+    text.line(f"ret i64 {text.value(f'or i64 %mode, {layout.BREAKING}')}")
+    body = "\n".join(text.lines)
+    head = f"define internal {FILLER} @mode_at(ptr %cpu, i64 %page, i64 %mode) #1"
+    return f"{head} {{\n{body}\n}}\n"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from papvmm.bits import M64
 from papvmm.engine.native import layout
-from papvmm.engine.native.code import NativeCode, address_of, private
+from papvmm.engine.native.code import NativeCode, address_of, listed, private
 from papvmm.engine.native.contexts import Contexts
 from papvmm.engine.native.inner import Inner
 from papvmm.engine.native.interpretation import Interpretation
@@ -15,7 +15,7 @@ from papvmm.engine.watch import Watch
 from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, STATE_SIZE, ArchState
-from papvmm.memory.guest_memory import GuestMemory
+from papvmm.memory.guest_memory import PAGE, GuestMemory
 from papvmm.mmu.mmu import Mmu, Tables
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 _CIA: Final = CIA.place
 _NOW: Final = NOW.place
 _MSR: Final = MSR.place
-_STOP, _FLOOR, _DEADLINE, _MODE, _MISS = (
+_STOP, _FLOOR, _DEADLINE, _MODE, _MISS, _PASSED = (
     field // 8
     for field in (
-        layout.STOP, layout.FLOOR, layout.DEADLINE, layout.MODE, layout.MISS,
+        layout.STOP, layout.FLOOR, layout.DEADLINE, layout.MODE, layout.MISS, layout.PASSED,
     )
 )  # fmt: skip
 _REASONS: Final[dict[int, StopReason | None]] = {
@@ -70,6 +70,9 @@ class NativeExecutor:
         self.mmu: Final = None if tables is None else Mmu(self.state, tables)
         self.breakpoints: Final[set[int]] = set()
         self.watchpoints: Final[set[Watch]] = set()
+        self._breaks: frozenset[int] = frozenset()
+        """The breakpoints that native code stops at."""
+        self._listed = listed(())
         self._on_demand: Final = python
         self._python: PythonExecutor | None = None
         self._enter: ctypes._FuncPointer | None = None
@@ -83,6 +86,7 @@ class NativeExecutor:
             (layout.RAM_INNER, max(code.ram_size - layout.WIDEST + 1, 0)),
             (layout.MARKS, code.marks_address),
             (layout.SHARED, code.shared_address),
+            (layout.BREAKPOINTS, address_of(self._listed)),
         ):
             self._q[field // 8] = value
         self._contexts: Final = Contexts(self._q, self._cpu, memory, self.mmu, code.op_page)
@@ -102,26 +106,21 @@ class NativeExecutor:
             return self._run_meanwhile(budget)
         if self.watchpoints:
             return self._run_in_python(min(budget, MEANWHILE))
-        breakpoints = self.breakpoints
-        if not self._contexts.knows(msr, is_possible=not breakpoints):
+        if not self._contexts.knows(msr):
             self._code.look_again()
             return self._run_in_python(min(budget, MEANWHILE))
-        end = q[_NOW] + budget
-        if breakpoints or self._code.breakpoints:
-            return self._run_to_breakpoint(end)
-        return self._run(end)
+        if self._breaks != self.breakpoints:
+            self._look_out()
+        q[_PASSED] = now = q[_NOW]
+        return self._run(now + budget)
 
-    def _run_to_breakpoint(self, end: int) -> StopReason:
-        """Run until NOW is ``end``, or to the first exit or breakpoint."""
-        q, breakpoints = self._q, self.breakpoints
-        if breakpoints != self._code.breakpoints:
-            self._code.avoid(breakpoints)
-        if q[_CIA] in breakpoints:
-            stop = self._run_in_python(1)
-            if stop is not Stop.BUDGET or q[_NOW] == end:
-                return stop
-        stop = self._run(end)
-        return Stop.BREAKPOINT if stop is Stop.BUDGET and q[_CIA] in breakpoints else stop
+    def _look_out(self) -> None:
+        """Have native code stop at breakpoints as they are now."""
+        self._breaks = breaks = frozenset(self.breakpoints)
+        self._listed = listed(breaks)
+        self._q[layout.BREAKPOINTS // 8] = address_of(self._listed)
+        self._contexts.break_on(frozenset(ea // PAGE for ea in breaks))
+        self._code.look_out(self._cpu, breaks)
 
     def _run(self, end: int) -> StopReason:
         """Run until NOW is ``end``, or to the first exit."""
@@ -162,7 +161,7 @@ class NativeExecutor:
     def _sample(self, cia: int, mode: int) -> int:
         """Say where execution is; return after how many instructions to do so again."""
         ra = self._contexts.real(cia)
-        if ra is None:
+        if ra is None or any(ea // PAGE == cia // PAGE for ea in self._breaks):
             return SAMPLES_APART
         if ra != cia:
             mode |= layout.REAL_MODES

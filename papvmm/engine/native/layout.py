@@ -57,7 +57,13 @@ MISS: Final = STATE_SIZE + 176
 ``MISSED_LOAD`` and ``MISSED_STORE`` miss the translation of an effective address;
 ``TABLE_STORE`` is to a real address whose line holds entries of page tables.
 """
-CONTEXTS: Final = STATE_SIZE + 192
+BREAKPOINTS: Final = STATE_SIZE + 192
+"""The address of a list of effective addresses to stop before, which ``NOWHERE`` ends."""
+PASSED: Final = STATE_SIZE + 200
+"""The count at which a breakpoint stops nobody: that of a run's first instruction."""
+WATCHES: Final = STATE_SIZE + 208
+"""0, or the address of a list of watched bytes: see ``WATCH``."""
+CONTEXTS: Final = STATE_SIZE + 224
 """For each ``context_of`` an MSR: mode, fetch key, address of the data TLB; mode -1: stop."""
 CONTEXT_SIZE: Final = 32
 TLB_ENTRIES: Final = 1024
@@ -98,8 +104,8 @@ UNTRUE: Final = 1 << 32
 FRESH: Final = 8
 """The address of the next unused op page; ``FRESH_END`` if there are no more."""
 FRESH_END: Final = 16
-BREAKPOINTS: Final = 24
-"""The address of a list of real addresses to stop before, which ``NOWHERE`` ends."""
+PLACES: Final = 24
+"""The address of a list of the breakpoints of all vcpus, which ``NOWHERE`` ends."""
 OP_PAGES: Final = 32
 """The address of the table of op pages: ``MODES`` addresses, or 0, for each page of RAM."""
 ISA: Final = 40
@@ -108,6 +114,12 @@ SHARED_SIZE: Final = 48
 CONTEXT_SHIFT: Final = 2
 """How far MSR[IR] and MSR[DR] are from where a context's number has them."""
 NOWHERE: Final = (1 << 64) - 1
+WATCH: Final = Struct("<QQQ")
+"""First byte, last byte, and a sum of the following, which is 0 after the last watch."""
+WATCHED_LOADS: Final = 1
+WATCHED_STORES: Final = 2
+WATCHED_REAL: Final = 4
+"""The bytes have real addresses."""
 
 PAGE_MASK: Final = -PAGE & (1 << 64) - 1
 LINES: Final = PAGE // CODE_LINE
@@ -129,15 +141,24 @@ WIDEST: Final = 16
 STRIDE: Final = 2 * RECORDS_SIZE
 """Op pages are so far apart, for their alignment and for what is above the records."""
 HOME: Final = RECORDS_SIZE + 16
-"""Where, in an op page, is said of which page of RAM it is, and of which mode: 8 bytes each."""
+"""Where, in an op page, is said of which page of RAM it is, and of which mode: 8 bytes each.
+
+The address of the page has 1 added where there may be breakpoints, so that no region takes it
+for a page that it knows.
+"""
 WIDE_SLOT: Final = 8
 SMALL_SLOT: Final = 16
 HEAT: Final = 24
 """Where, in an op record, is counted how often it was looked up."""
 
 REAL_MODES: Final = 4
-MODES: Final = 8
-"""The first ``REAL_MODES`` are those without translation, of code or of data."""
+BREAKING: Final = 8
+MODES: Final = 16
+"""The first ``REAL_MODES`` are those without translation, of code or of data.
+
+Those from ``BREAKING`` on are the same again, for what runs at addresses on whose page there
+are breakpoints: their op records look out for them.
+"""
 
 
 def mode_of(msr: int) -> int:

@@ -7,6 +7,7 @@ nothing, and a branch moves the limit with ``ip``.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import cache
 from typing import Final
 
@@ -122,6 +123,17 @@ class LlvmText(Text):
     def shared(self, field: int) -> str:
         """Return the address of a field that vcpus share."""
         return self.beside(self.value(f"load ptr, ptr {self.field(layout.SHARED)}"), field)
+
+    def unless_listed(self, first: str, found: str, same: Callable[[str], str]) -> None:
+        """Go to a label if one of the addresses in a list, which ``NOWHERE`` ends, is the same."""
+        before, loop, more, none, one = (self.label() for _ in range(5))
+        self.line(f"br label %{before}\n{before}:\nbr label %{loop}\n{loop}:")
+        self.line(f"%{one} = phi ptr [{first}, %{before}], [%{one}.next, %{more}]")
+        address = self.value(f"load i64, ptr %{one}")
+        self.line(f"%{one}.next = getelementptr i8, ptr %{one}, i64 8")
+        last = self.value(f"icmp eq i64 {address}, {layout.NOWHERE}")
+        self.line(f"br i1 {last}, label %{none}, label %{more}\n{more}:")
+        self.line(f"br i1 {same(address)}, label %{found}, label %{loop}\n{none}:")
 
     def tlb_entry(self, ea: str) -> str:
         """Return the address of the entry for an address in the data TLB in use."""

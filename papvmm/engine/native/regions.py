@@ -90,10 +90,6 @@ class OpPages(Protocol):
         """Undo that."""
         ...
 
-    def has_breakpoint(self, page: int) -> bool:
-        """Tell whether execution has to stop somewhere in a page."""
-        ...
-
 
 class Installed:
     """A region in its place."""
@@ -136,6 +132,11 @@ class Regions:
         """About how many instructions have been executed."""
         self._bytes = 0
         self._stride = pace.short
+        self._breakpoints: frozenset[int] = frozenset()
+        """Those of all vcpus. No region of real mode that has one is entered.
+
+        With translation on, regions look at whether they may go to a page.
+        """
 
     def sample(self, ra: int, mode: int, distance: int = 0) -> int:
         """Take note of where execution is; return for how long to run before the next time.
@@ -168,6 +169,15 @@ class Regions:
                 self._drops.update(changed)
                 for line in changed:
                     self._avoided[line] = self._now + (REST << min(self._drops[line], 40) - 1)
+
+    def avoid(self, breakpoints: frozenset[int]) -> None:
+        """Enter no region of real mode with a breakpoint, but others again."""
+        before, self._breakpoints = self._breakpoints, breakpoints
+        places = before ^ breakpoints
+        for installed in self._on_pages({ea // PAGE * PAGE for ea in places}):
+            if any(map(installed.translated.covers, places)):
+                self._leave(installed)
+                self._enter(installed)
 
     def count_pages(self) -> int:
         """Return how many op pages it takes to enter all regions."""
@@ -209,8 +219,6 @@ class Regions:
     def _warm(self, key: PageMode, ra: int, distance: int) -> None:
         page, mode = key
         self._heat[key] += 1
-        if self._op_pages.has_breakpoint(page):
-            return
         self._load(page, mode)
         if self._is_covered(ra, mode):
             return
@@ -243,11 +251,17 @@ class Regions:
         pages = {
             page: Known(self._memory.read(page, PAGE), self._met(page, mode))
             for page in self._op_pages.pages_near(ra // PAGE * PAGE, mode, MOST_PAGES)
-            if not self._op_pages.has_breakpoint(page)
+            if not self._has_breakpoint(page, mode)
         }
         lines = (page // CODE_LINE + number for page in pages for number in range(layout.LINES))
         avoided = [line for line in lines if self._is_avoided(line)]
         return RegionRequest(mode, self._isa, ra, distance, pages, avoided)
+
+    def _has_breakpoint(self, page: int, mode: int) -> bool:
+        """Tell whether regions in a mode had better have no code on a page."""
+        return mode < layout.REAL_MODES and any(
+            ea // PAGE == page // PAGE for ea in self._breakpoints
+        )
 
     def _met(self, page: int, mode: int) -> bytes:
         """Return how each instruction of a page was met, perhaps in a region."""
@@ -272,7 +286,6 @@ class Regions:
             not translated.entries
             or not all(self._memory.holds(page, PAGE) for page in pages)
             or any(map(self._is_avoided, lines))
-            or any(self._op_pages.has_breakpoint(page) for page in pages)
             or digest_of(lines, self._memory.read) != translated.digest
         ):
             return
@@ -292,10 +305,24 @@ class Regions:
             self._memory.code[line] |= CODE_REGION
             if line:
                 self._memory.code[line - 1] |= CODE_NATIVE_NEXT
+        self._enter(installed)
+
+    def _enter(self, installed: Installed) -> None:
+        """Have a region entered wherever it can be, unless there is a breakpoint in it."""
+        mode, translated = installed.mode, installed.translated
+        if mode < layout.REAL_MODES and any(map(translated.covers, self._breakpoints)):
+            return
         address = installed.code.address + translated.offset
         for ra in translated.entries:
             self._op_pages.replace(ra, mode, address, again=(ra, mode) in self._entered)
             self._entered[ra, mode] = installed
+
+    def _leave(self, installed: Installed) -> None:
+        """Have a region entered no longer."""
+        for ra in installed.translated.entries:
+            if self._entered.get((ra, installed.mode)) is installed:
+                del self._entered[ra, installed.mode]
+                self._op_pages.reset(ra, installed.mode)
 
     def _remove(self, installed: Installed) -> None:
         """Take a region out."""
@@ -303,10 +330,7 @@ class Regions:
         for page in translated.pages():
             self._installed[page, mode].remove(installed)
         self._bytes -= installed.code.size
-        for ra in translated.entries:
-            if self._entered.get((ra, mode)) is installed:
-                del self._entered[ra, mode]
-                self._op_pages.reset(ra, mode)
+        self._leave(installed)
         others = self._on_pages(translated.pages())
         kept = {line for other in others for line in other.translated.lines()}
         for line in translated.lines() - kept:

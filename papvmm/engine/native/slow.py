@@ -201,6 +201,8 @@ def _forget() -> str:
         text.line(f"{word} = phi i64 [{within}, %{before}], [%next{mode}, %{loop}]")
         record = text.beside(records, text.value(f"shl i64 {word}, {layout.RECORD_SHIFT}"))
         text.line(f"store ptr @decode_me, ptr {record}")
+        if mode >= layout.BREAKING:
+            text.line(f"store ptr null, ptr {text.beside(record, layout.BELOW)}")
         text.line(f"%next{mode} = add i64 {word}, 4")
         more = text.value(f"icmp ule i64 %next{mode}, {end}")
         text.line(f"br i1 {more}, label %{loop}, label %{after}")
