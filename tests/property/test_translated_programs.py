@@ -48,30 +48,36 @@ def stage(number, hot):
     return program
 
 
-def play(run, state, budgets):
+def play(run, state, budgets, on_stop=lambda stops: None):
     """Run ``TOTAL`` instructions, as far as the vcpu comes; return what stopped it when."""
     stops = []
+    on_stop(stops)
     while (now := state.read(NOW)) < TOTAL:
         reason = run(min(next(budgets), TOTAL - now))
         if not isinstance(reason, BudgetSpent):
             stops.append((state.read(NOW), reason))
+            on_stop(stops)
         if isinstance(reason, NotBuilt | Crash):
             break
     return stops
 
 
-def runs(stage, number):
-    """Run a program on every engine; yield what came of it, and what does on the stepper."""
+def runs(stage, number, stopping=lambda processor: lambda stops: None):
+    """Run a program on every engine; yield what came of it, and what does on the stepper.
+
+    What ``stopping`` returns for a processor is called before it runs and after every stop.
+    """
     careful = stage(number, NEVER)
     mmu = Mmu(careful.state, careful.tables)
     stepper = Processor(EverythingIsOdd(careful.state), careful.memory, mmu)
-    stops = play(stepper.run, careful.state, repeat(TOTAL))
+    stops = play(stepper.run, careful.state, repeat(TOTAL), stopping(stepper))
 
     for hot in (NEVER, 1, NATIVE, REGIONS):
         program = stage(number, hot)
         chunks = chain(CHUNKS, cycle(reversed(CHUNKS)))
         budgets = repeat(TOTAL) if hot in (1, REGIONS) else chunks
-        yield (play(program.run, program.state, budgets), *left(program)), (stops, *left(careful))
+        seen = play(program.run, program.state, budgets, stopping(program.processor))
+        yield (seen, *left(program)), (stops, *left(careful))
 
 
 def left(program):

@@ -67,6 +67,7 @@ class Contexts:
         """The tables that what is in the TLBs follows from."""
         self._spaces: Final[dict[int, Space]] = {}
         """What the data TLBs hold a part of, by their addresses, where they hold anything."""
+        self.is_watching = False
         self._breaking: frozenset[int] = frozenset()
         self._released = -1
         """The count at the latest store that a line was released for."""
@@ -114,6 +115,20 @@ class Contexts:
             self._forget_code(number)
         self._breaking = pages
 
+    def breaks(self, cia: int) -> bool:
+        """Tell whether there is a breakpoint on the page of an address."""
+        return cia >> PAGE_SHIFT in self._breaking
+
+    def watch(self, *, is_watching: bool) -> None:
+        """Look at watches from now on, which are others, or not.
+
+        While there are some, accesses to pages that are not known are the stepper's: it records
+        none in page tables before it has looked. TLBs are filled by native code, which leaves
+        pages with watched bytes out.
+        """
+        self.is_watching = is_watching
+        self._forget_all()
+
     # Filling TLBs.
 
     def real(self, cia: int) -> int | None:
@@ -144,7 +159,7 @@ class Contexts:
             return False
         elif ra != cia:
             mode |= layout.REAL_MODES  # regions of real mode know no other addresses than real ones
-        if cia >> PAGE_SHIFT in self._breaking:
+        if self.breaks(cia):
             mode |= layout.BREAKING
         key = q[_FETCH_KEY]
         number = cia >> PAGE_SHIFT
@@ -165,23 +180,27 @@ class Contexts:
         q, is_store = self._q, kind == layout.MISSED_STORE
         in_use = q[_DATA_TLB]
         space = self._spaces.get(in_use) or self._data_space(in_use)
+        known = space.writes if is_store else space.reads
+        if self.is_watching and ea >> PAGE_SHIFT not in known:
+            return Stop.ODD
         try:
             space.translate(ea, Access.STORE if is_store else Access.LOAD)
         except StorageInterrupt as fault:
             return fault
         number, page = ea >> PAGE_SHIFT, ea & layout.PAGE_MASK
-        if number not in (space.writes if is_store else space.reads):
+        if number not in known:
             return Stop.ODD
         ra = space.real[number]
         line = ra // CODE_LINE
         writable = page if number in space.writes else NOBODY
         plain = self._memory.code[line : line + _MARKS] == _UNMARKED
         tlb = in_use - self._address
-        entry = (tlb + number % layout.TLB_ENTRIES * 32) // 8
         readable = page if number in space.reads else NOBODY
         distance = self._memory.host_address + ra - page & M64
-        q[entry], q[entry + 1] = readable, writable if plain else NOBODY
-        q[entry + 2], q[entry + 3] = distance, writable
+        if not self.is_watching:
+            entry = (tlb + number % layout.TLB_ENTRIES * 32) // 8
+            q[entry], q[entry + 1] = readable, writable if plain else NOBODY
+            q[entry + 2], q[entry + 3] = distance, writable
         entry = _second_data(tlb, number)
         q[entry], q[entry + 1], q[entry + 2], q[entry + 3] = (
             readable, writable, distance, q[_STAMP],

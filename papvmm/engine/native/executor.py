@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING, Final
 
 from papvmm.bits import M64
 from papvmm.engine.native import layout
-from papvmm.engine.native.code import NativeCode, address_of, listed, private
+from papvmm.engine.native.code import NativeCode, address_of, private
 from papvmm.engine.native.contexts import Contexts
 from papvmm.engine.native.inner import Inner
 from papvmm.engine.native.interpretation import Interpretation
+from papvmm.engine.native.told import Told
 from papvmm.engine.python.on_demand import OnDemand
 from papvmm.engine.stops import Stop, StopReason
 from papvmm.engine.watch import Watch
 from papvmm.isa.exit import Exit
 from papvmm.isa.msr import MSR_SF
 from papvmm.isa.state import CIA, MSR, NOW, STATE_SIZE, ArchState
-from papvmm.memory.guest_memory import PAGE, GuestMemory
+from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.mmu import Mmu, Tables
 
 if TYPE_CHECKING:
@@ -70,9 +71,6 @@ class NativeExecutor:
         self.mmu: Final = None if tables is None else Mmu(self.state, tables)
         self.breakpoints: Final[set[int]] = set()
         self.watchpoints: Final[set[Watch]] = set()
-        self._breaks: frozenset[int] = frozenset()
-        """The breakpoints that native code stops at."""
-        self._listed = listed(())
         self._on_demand: Final = python
         self._python: PythonExecutor | None = None
         self._enter: ctypes._FuncPointer | None = None
@@ -83,13 +81,14 @@ class NativeExecutor:
             (layout.FLOOR, layout.STRETCH),
             (layout.RAM_BASE, memory.host_address),
             (layout.RAM_SIZE, code.ram_size),
-            (layout.RAM_INNER, max(code.ram_size - layout.WIDEST + 1, 0)),
             (layout.MARKS, code.marks_address),
             (layout.SHARED, code.shared_address),
-            (layout.BREAKPOINTS, address_of(self._listed)),
         ):
             self._q[field // 8] = value
         self._contexts: Final = Contexts(self._q, self._cpu, memory, self.mmu, code.op_page)
+        self._told: Final = Told(self._q, self._cpu, code, self._contexts)
+        self._may_stop = False
+        """Whether native code knows of breakpoints or watchpoints."""
         if tables is not None:
             tables.radix.on_mark.append(code.announce)
         code.on_interpreter.append(self._use)
@@ -104,23 +103,13 @@ class NativeExecutor:
             return self._run_in_python(budget)
         if not (self._enter or self._is_ready()):
             return self._run_meanwhile(budget)
-        if self.watchpoints:
-            return self._run_in_python(min(budget, MEANWHILE))
         if not self._contexts.knows(msr):
             self._code.look_again()
             return self._run_in_python(min(budget, MEANWHILE))
-        if self._breaks != self.breakpoints:
-            self._look_out()
-        q[_PASSED] = now = q[_NOW]
-        return self._run(now + budget)
-
-    def _look_out(self) -> None:
-        """Have native code stop at breakpoints as they are now."""
-        self._breaks = breaks = frozenset(self.breakpoints)
-        self._listed = listed(breaks)
-        self._q[layout.BREAKPOINTS // 8] = address_of(self._listed)
-        self._contexts.break_on(frozenset(ea // PAGE for ea in breaks))
-        self._code.look_out(self._cpu, breaks)
+        if self._may_stop or self.breakpoints or self.watchpoints:
+            self._may_stop = self._told.tell(self.breakpoints, self.watchpoints)
+            q[_PASSED] = q[_NOW]
+        return self._run(q[_NOW] + budget)
 
     def _run(self, end: int) -> StopReason:
         """Run until NOW is ``end``, or to the first exit."""
@@ -161,7 +150,7 @@ class NativeExecutor:
     def _sample(self, cia: int, mode: int) -> int:
         """Say where execution is; return after how many instructions to do so again."""
         ra = self._contexts.real(cia)
-        if ra is None or any(ea // PAGE == cia // PAGE for ea in self._breaks):
+        if ra is None or self._contexts.breaks(cia):
             return SAMPLES_APART
         if ra != cia:
             mode |= layout.REAL_MODES
@@ -177,7 +166,10 @@ class NativeExecutor:
             return _BUDGET
         cia, is_real = q[_CIA], q[_MODE] < layout.REAL_MODES and q[_CIA] < self._code.ram_size
         found = self._code.make_room(cia) if is_real else self._contexts.fetch(cia)
-        return _BUDGET if found else Stop.ODD
+        if found:
+            return _BUDGET
+        is_stop = cia in self.breakpoints and q[_NOW] != q[_PASSED]
+        return Stop.BREAKPOINT if is_stop else Stop.ODD
 
     def _is_ready(self) -> bool:
         """Tell whether there is an interpreter."""

@@ -13,11 +13,13 @@ from papvmm.mmu.translate import REAL_MODE_BITS
 
 ELSEWHERE: Final = DERIVED & ~CODE_NATIVE
 """Marks of a line whose code native stores can't forget."""
+_NOT_WATCHED, _NEAR, _HIT = range(3)
+"""What ``watched`` tells of an access: nothing, that a byte of its page is watched, or it is."""
 
 
 def slow_paths() -> str:
     """Return the text of ``fill_load``, ``fill_store`` and what they need."""
-    return "\n".join((_fill_load(), _forget(), _fill_store()))
+    return "\n".join((_watched(), _fill_load(), _forget(), _fill_store()))
 
 
 class Slow(LlvmText):
@@ -35,22 +37,47 @@ class Slow(LlvmText):
         is_real = self.value(f"icmp eq ptr {in_use}, {self.field(layout.DATA_TLBS)}")
         self.line(f"br i1 {is_real}, label %{real}, label %{translated}\n{translated}:")
         known, ra = self._translated(missed)
-        if missed == layout.MISSED_LOAD:
-            host = self.value(f"add i64 {self.read(layout.RAM_BASE)}, {ra}")
-            self.line(f"ret i64 {host}\n{real}:")
-        else:
-            self.line(f"br label %{found}\n{real}:")
+        self.line(f"br label %{found}\n{real}:")
         masked = self.value(f"and i64 %ea, {REAL_MODE_BITS}")
         highest = self.value(f"sub i64 {self.read(layout.RAM_SIZE)}, %size")
         outside = self.fork(self.value(f"icmp ule i64 {masked}, {highest}"), likely=True)
         here = self.label()
         self.line(f"br label %{here}\n{outside}:\nbr label %{self.outside}")
         self.line(f"{here}:\nbr label %{found}\n{found}:")
-        self.ra = masked
-        if missed == layout.MISSED_STORE:
-            self.ra = self.value(f"phi i64 [{masked}, %{here}], [{ra}, %{known}]")
+        self.ra = self.value(f"phi i64 [{masked}, %{here}], [{ra}, %{known}]")
         self.host = self.value(f"add i64 {self.read(layout.RAM_BASE)}, {self.ra}")
         self.last = self.value(f"add i64 {self.ra}, {self.value('add i64 %size, -1')}")
+        self.is_real = is_real
+        self.is_plain = self._unless_watched(missed)
+
+    def _unless_watched(self, missed: int) -> str:
+        """Leave the access to the stepper if it is watched; tell whether no byte of its page is.
+
+        Loads from pages with watched bytes come here every time, and stores to them.
+        """
+        kind = layout.WATCHED_STORES if missed == layout.MISSED_STORE else layout.WATCHED_LOADS
+        entry, start, look, done = self.tlb_entry("%ea"), *(self.label() for _ in range(3))
+        self.line(f"br label %{start}\n{start}:")
+        watches = self.value(f"load ptr, ptr {self.field(layout.WATCHES)}")
+        none = self.value(f"icmp eq ptr {watches}, null")
+        self.line(f"br i1 {none}, label %{done}, label %{look}\n{look}:")
+        parameters = f"ptr {watches}, i64 %ea, i64 {self.ra}, i64 %size, i64 {kind}"
+        found = self.value(f"call {FILLER} @watched({parameters})")
+        near, looked = self.label(), self.label()
+        unwatched = self.value(f"icmp eq i64 {found}, {_NOT_WATCHED}")
+        self.line(f"br i1 {unwatched}, label %{looked}, label %{near}\n{near}:")
+        for tag in (0, 8):
+            self.line(f"store i64 {NOBODY}, ptr {self.beside(entry, tag)}")
+        hit = self.value(f"icmp eq i64 {found}, {_HIT}")
+        self.line(f"br i1 {hit}, label %{self.outside}, label %{looked}\n{looked}:")
+        self.line(f"br label %{done}\n{done}:")
+        return self.value(f"phi i1 [true, %{start}], [{unwatched}, %{looked}]")
+
+    def unless_plain(self) -> None:
+        """Return the address, and fill nothing, if a byte of the page is watched."""
+        watched, here = self.fork(self.is_plain), self.label()
+        self.line(f"br label %{here}")
+        self.line(f"{watched}:\nret i64 {self.host}\n{here}:")
 
     def _translated(self, missed: int) -> tuple[str, str]:
         """Return the real address that TLBs know, and the label.
@@ -118,9 +145,7 @@ class Slow(LlvmText):
 
         In real mode the entry is filled; with translation on it has all but that.
         """
-        in_use = self.value(f"load ptr, ptr {self.field(layout.DATA_TLB)}")
-        is_real = self.value(f"icmp eq ptr {in_use}, {self.field(layout.DATA_TLBS)}")
-        translated, done = self.fork(is_real), self.label()
+        translated, done = self.fork(self.is_real), self.label()
         self.fill(writable=True)
         self.line(f"br label %{done}\n{translated}:")
         page = self.value(f"and i64 %ea, {layout.PAGE_MASK}")
@@ -143,6 +168,9 @@ class Slow(LlvmText):
 
 def _fill_load() -> str:
     slow = Slow(layout.MISSED_LOAD)
+    slow.unless_plain()
+    translated, real = slow.fork(slow.is_real), slow.label()
+    slow.line(f"br label %{real}\n{translated}:\nret i64 {slow.host}\n{real}:")
     slow.unless_in_one_page()
     slow.fill(writable=False)
     return slow.text("fill_load")
@@ -170,6 +198,7 @@ def _fill_store() -> str:
     slow.line(f"br i1 {done}, label %{forgotten}, label %{refuse}")
     slow.line(f"{forgotten}:\nret i64 {slow.host}\n{clean}:")
     slow.unless_in_one_page()
+    slow.unless_plain()
     number = slow.value(f"lshr i64 {slow.ra}, {PAGE_SHIFT}")
     base = slow.value(f"load ptr, ptr {slow.field(layout.MARKS)}")
     first = slow.beside(base, slow.value(f"mul i64 {number}, {layout.LINES}"))
@@ -178,6 +207,41 @@ def _fill_store() -> str:
     slow.make_writable()
     slow.line(f"ret i64 {slow.host}\n{marked}:")
     return slow.text("fill_store")
+
+
+def _watched() -> str:
+    """Return the function that tells whether watches are for an access, or for its page."""
+    text = LlvmText()
+    head = "i64 %ea, i64 %ra, i64 %size, i64 %kind"
+    start, loop, more, following = (text.label() for _ in range(4))
+    text.line(f"br label %{start}\n{start}:\nbr label %{loop}\n{loop}:")
+    text.line(f"%one = phi ptr [%watches, %{start}], [%next, %{following}]")
+    text.line(f"%near = phi i64 [{_NOT_WATCHED}, %{start}], [%nearer, %{following}]")
+    first, last, kinds = (
+        text.value(f"load i64, ptr {text.beside('%one', 8 * number)}") for number in range(3)
+    )
+    ended, hit = text.label(), text.label()
+    over = text.value(f"icmp eq i64 {kinds}, 0")
+    text.line(f"br i1 {over}, label %{ended}, label %{more}\n{more}:")
+    is_real = text.value(f"icmp ne i64 {text.value(f'and i64 {kinds}, {layout.WATCHED_REAL}')}, 0")
+    address = text.value(f"select i1 {is_real}, i64 %ra, i64 %ea")
+    end = text.value(f"add i64 {address}, {text.value('add i64 %size, -1')}")
+    page = text.value(f"and i64 {address}, {layout.PAGE_MASK}")
+    page_end = text.value(f"or i64 {end}, {PAGE - 1}")
+
+    def overlaps(low: str, high: str) -> str:
+        begins = text.value(f"icmp ule i64 {low}, {last}")
+        return text.value(f"and i1 {begins}, {text.value(f'icmp uge i64 {high}, {first}')}")
+
+    heeded = text.value(f"icmp ne i64 {text.value(f'and i64 {kinds}, %kind')}, 0")
+    is_hit = text.value(f"and i1 {overlaps(address, end)}, {heeded}")
+    text.line(f"br i1 {is_hit}, label %{hit}, label %{following}\n{following}:")
+    is_near = overlaps(page, page_end)
+    text.line(f"%nearer = select i1 {is_near}, i64 {_NEAR}, i64 %near")
+    text.line(f"%next = getelementptr i8, ptr %one, i64 {layout.WATCH.size}\nbr label %{loop}")
+    text.line(f"{hit}:\nret i64 {_HIT}\n{ended}:\nret i64 %near")
+    body = "\n".join(text.lines)
+    return f"define internal {FILLER} @watched(ptr %watches, {head}) #1 {{\n{body}\n}}\n"
 
 
 def _forget() -> str:
