@@ -1,12 +1,16 @@
 """Loads and stores of every size where translated storage ends or begins, in regions, too.
 
 The page that is mapped is RAM's last, and behind that is nothing the host lets anybody touch.
+Translation is on for code and data, or for one of them: real storage has its edges, too.
 """
+
+from itertools import islice
 
 import pytest
 
 from papvmm.engine.code_marks import CODE_REGION
 from papvmm.engine.exits import BudgetSpent
+from papvmm.isa.msr import MSR_DR, MSR_IR
 from papvmm.isa.state import CIA, DAR, MSR, SRR0
 from papvmm.memory.guest_memory import CODE_LINE, PAGE
 from tests.page_tables import ALL, ROOM, TABLES, switch_on
@@ -21,7 +25,10 @@ SPAN = 1 << 52
 MAPPED = (0, 0x6000, SPAN - PAGE)
 """Pages that lead to the last one of RAM."""
 ENDS = (0, SPAN, 1 << 60, 1 << 62, 1 << 63, 3 << 62, (3 << 62) + SPAN, TOP, 0x6000, 0x7000)
-EDGES = sorted({(end + at) % TOP for end in ENDS for at in range(-17, 9)})
+REAL_ENDS = (0, ROOM, 1 << 60, (1 << 60) + ROOM, 0xC << 60, (0xC << 60) + ROOM, SPAN, TOP)
+NEAR = range(-17, 9)
+EDGES = sorted({(end + at) % TOP for end in ENDS for at in NEAR})
+REAL_EDGES = sorted({(end + at) % TOP for end in REAL_ENDS for at in NEAR})
 ACCESSES = {
     "lbz 5,0(3)": 1, "lhz 5,0(3)": 2, "lwa 5,0(3)": 4, "ld 5,0(3)": 8, "lwbrx 5,0,3": 4,
     "ldu 5,0(3)": 8, "stb 4,0(3)": 1, "sth 4,0(3)": 2, "stw 4,0(3)": 4, "std 4,0(3)": 8,
@@ -29,7 +36,8 @@ ACCESSES = {
 }  # fmt: skip
 A_WHILE = 5000
 NOTHING = 99
-SEGMENT, STORAGE = 0x380, 0x300
+SEGMENT, STORAGE, MACHINE_CHECK = 0x380, 0x300, 0x200
+VECTORS = (SEGMENT, STORAGE, MACHINE_CHECK)
 MSR_VSX, MSR_FP = 0x80_0000, 0x2000
 
 
@@ -39,7 +47,7 @@ MODES = [(False, NATIVE), (True, NATIVE), (False, REGIONS), (True, REGIONS)]
 class Loop:
     """A loop round one access, which is made at r6; interrupt handlers are loops, too."""
 
-    def __init__(self, text, *, little_endian, hot):
+    def __init__(self, text, *, little_endian, hot, translation=MSR_IR | MSR_DR):
         self.program = Program(
             f"mr 3,6; {text}; nop; b -12",
             little_endian=little_endian,
@@ -49,15 +57,16 @@ class Loop:
         )
         self.memory, self.state = self.program.memory, self.program.state
         self.memory.write(PLACE, self.memory.read(CODE, PAGE))
-        self.memory.write(CODE, bytes(PAGE))
+        if translation & MSR_IR:
+            self.memory.write(CODE, bytes(PAGE))
         self.memory.write(LAST, bytes(number * 7 % 251 for number in range(PAGE)))
-        for vector in (SEGMENT, STORAGE):
+        for vector in VECTORS:
             self.memory.write(vector, image("b 0"))
         tree = switch_on(self.program)[0]
         tree.map(CODE, PLACE, 12, ALL)
         for page in MAPPED:
             tree.map(page, LAST, 12, ALL)
-        self.msr = self.state.read(MSR)
+        self.msr = self.state.read(MSR) & ~(MSR_IR | MSR_DR) | translation
         self.access(MAPPED[0])
 
     def access(self, ea):
@@ -67,7 +76,7 @@ class Loop:
         self.program.set("r6", ea)
         self.program.set("r5", NOTHING)
         assert self.program.run(A_WHILE) == BudgetSpent()
-        if self.program.cia not in (SEGMENT, STORAGE):
+        if self.program.cia not in VECTORS:
             return None
         assert self.state.read(SRR0) == CODE + 4
         assert (self.program.gpr(3), self.program.gpr(5)) == (ea, NOTHING)
@@ -85,22 +94,57 @@ def expected(ea, size):
     return None
 
 
+def expected_in_real_mode(ea, size):
+    """The same where data are not translated."""
+    for number in range(size):
+        address = (ea + number) % TOP
+        if address % (1 << 60) >= ROOM:
+            return MACHINE_CHECK, address
+    return None
+
+
+SOME = [*islice(ACCESSES, 0, None, 3), "stxvd2x 5,0,3"]
+
+
 @pytest.mark.parametrize(("little_endian", "hot"), MODES)
 @pytest.mark.parametrize("text", ACCESSES)
 def test_an_access_is_made_whole_or_ends_in_its_interrupt(text, little_endian, hot):
-    size, is_store = ACCESSES[text], text.startswith("st")
     loop = Loop(text, little_endian=little_endian, hot=hot)
     assert hot is NATIVE or loop.memory.code[PLACE // CODE_LINE] & CODE_REGION
 
     for ea in EDGES:
-        before = loop.memory.read(0, ROOM)
-        interrupt = expected(ea, size)
-        assert loop.access(ea) == interrupt, hex(ea)
-        after = bytearray(loop.memory.read(0, ROOM))
-        if interrupt is None and is_store:
-            at = LAST + ea % PAGE
-            after[at : at + size] = before[at : at + size]
-        assert after == without_reference_bits(before, after), hex(ea)
+        check(loop, text, ea, expected, LAST + ea % PAGE)
+
+
+@pytest.mark.parametrize(("little_endian", "hot"), MODES)
+@pytest.mark.parametrize("text", SOME)
+def test_data_have_the_edges_of_translated_storage_where_code_is_not(text, little_endian, hot):
+    loop = Loop(text, little_endian=little_endian, hot=hot, translation=MSR_DR)
+    assert hot is NATIVE or loop.memory.code[CODE // CODE_LINE] & CODE_REGION
+
+    for ea in EDGES:
+        check(loop, text, ea, expected, LAST + ea % PAGE)
+
+
+@pytest.mark.parametrize(("little_endian", "hot"), MODES)
+@pytest.mark.parametrize("text", SOME)
+def test_data_have_the_edges_of_ram_where_only_code_is_translated(text, little_endian, hot):
+    loop = Loop(text, little_endian=little_endian, hot=hot, translation=MSR_IR)
+    assert hot is NATIVE or loop.memory.code[PLACE // CODE_LINE] & CODE_REGION
+
+    for ea in REAL_EDGES:
+        check(loop, text, ea, expected_in_real_mode, ea % (1 << 60))
+
+
+def check(loop, text, ea, expects, place):
+    """Make an access, which is one at a place in RAM unless it ends in the expected interrupt."""
+    size, before = ACCESSES[text], loop.memory.read(0, ROOM)
+    interrupt = expects(ea, size)
+    assert loop.access(ea) == interrupt, hex(ea)
+    after = bytearray(loop.memory.read(0, ROOM))
+    if interrupt is None and text.startswith("st"):
+        after[place : place + size] = before[place : place + size]
+    assert after == without_reference_bits(before, after), hex(ea)
 
 
 def without_reference_bits(before, after):
