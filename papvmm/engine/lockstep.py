@@ -1,15 +1,15 @@
 """Lock-step: two engines run the same guest, and the first difference is reported.
 
 The engine that is checked runs on the guest's RAM; a Python engine follows on a twin of it,
-where every store is noticed. After each step both must have the same registers, stopped for
-the same reason, and stored the same. If not, both go back to the step's beginning, from where
-they are run one instruction at a time.
+where the first store of a step into each line is noticed. After each step both must have the
+same registers, stopped for the same reason, and stored the same. If not, both go back to the
+step's beginning, from where they are run one instruction at a time.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from papvmm.engine.code_marks import CODE_WATCHED
+from papvmm.engine.code_marks import CODE_NATIVE_NEXT, CODE_WATCHED
 from papvmm.engine.engine import Engine
 from papvmm.engine.exits import BudgetSpent, ExitReason, Kicked
 from papvmm.engine.watch import Watch
@@ -18,7 +18,7 @@ from papvmm.isa.decode import decode
 from papvmm.isa.interrupts import Interrupt
 from papvmm.isa.msr import MSR_LE, MSR_PR, MSR_SF
 from papvmm.isa.state import CELLS, CIA, MSR, NOW, ArchState
-from papvmm.memory.guest_memory import GuestMemory
+from papvmm.memory.guest_memory import CODE_LINE, GuestMemory
 
 STEP: Final = 5_000
 """Instructions between two comparisons."""
@@ -30,16 +30,23 @@ class EnginesDiffer(PapvmmError):
     """Two engines did not do the same; the text says where, and what."""
 
 
+DOUBLEWORD: Final = 8
+CROSSED: Final = CODE_NATIVE_NEXT
+"""On every line of the twin, whose Python engine has no other use for it: a store that begins
+on a line that is no longer watched may cross into one that is."""
+
+
 class Twin:
-    """A copy of RAM, and which bytes of it were stored to since the latest step."""
+    """A copy of RAM, and which of its lines were stored to since the latest step."""
 
     def __init__(self, memory: GuestMemory) -> None:
         self.original: Final = memory
         self.memory: Final = GuestMemory(memory.size)
-        self.memory.code[:] = bytes([CODE_WATCHED]) * len(memory.code)
+        self.memory.code[:] = bytes([CODE_WATCHED | CROSSED]) * len(memory.code)
         self.before: Final = GuestMemory(memory.size)
         """RAM as it was before the step."""
-        self.stored: Final[list[tuple[int, int]]] = []
+        self._stored: Final[set[int]] = set()
+        """Lines that are not watched until the next step."""
         self.is_stepping = False
         memory.on_write(self._follow)
         self.memory.on_write(self._note)
@@ -50,33 +57,53 @@ class Twin:
             data = self.original.read(gpa, length)
             self.before.write(gpa, data)
             self.memory.write(gpa, data)
-            self.stored.clear()
+            self._watch()
 
     def _note(self, gpa: int, length: int) -> None:
-        self.stored.append((gpa, length))
+        code = self.memory.code
+        for line in range(gpa // CODE_LINE, (gpa + length - 1) // CODE_LINE + 1):
+            self._stored.add(line)
+            code[line] &= ~CODE_WATCHED
+
+    def _watch(self) -> None:
+        """Notice stores everywhere."""
+        code = self.memory.code
+        for line in self._stored:
+            code[line] |= CODE_WATCHED
+        self._stored.clear()
 
     def differences(self, *, everywhere: bool) -> Iterator[str]:
         """Yield where RAM differs: where the twin was stored to, or anywhere."""
-        for gpa, length in self.stored:
-            mine, other = self.original.read(gpa, length), self.memory.read(gpa, length)
-            if mine != other:
-                yield f"memory at {gpa:#x} is {mine.hex()}, should be {other.hex()}"
-        if everywhere and self.original.ram != self.memory.ram:
-            size = self.memory.size
-            gpa = next(at for at in range(size) if self.original.ram[at] != self.memory.ram[at])
+        mine, theirs = self.original.ram, self.memory.ram
+        for gpa in map(_begin, sorted(self._stored)):
+            if mine[gpa : gpa + CODE_LINE].tobytes() != theirs[gpa : gpa + CODE_LINE].tobytes():
+                yield from self._doublewords(gpa)
+        if everywhere and mine.cast("Q") != theirs.cast("Q"):
+            gpa = next(at for at in range(self.memory.size) if mine[at] != theirs[at])
             yield f"memory at {gpa:#x} was stored to by one engine only"
+
+    def _doublewords(self, line: int) -> Iterator[str]:
+        for gpa in range(line, line + CODE_LINE, DOUBLEWORD):
+            mine, theirs = (m.read(gpa, DOUBLEWORD) for m in (self.original, self.memory))
+            if mine != theirs:
+                yield f"memory at {gpa:#x} is {mine.hex()}, should be {theirs.hex()}"
 
     def accept(self) -> None:
         """Begin the next step."""
-        for gpa, length in self.stored:
-            self.before.write(gpa, self.memory.read(gpa, length))
-        self.stored.clear()
+        before, now = self.before.ram, self.memory.ram
+        for gpa in map(_begin, self._stored):
+            before[gpa : gpa + CODE_LINE] = now[gpa : gpa + CODE_LINE]
+        self._watch()
 
     def go_back(self) -> None:
         """Undo the step."""
         self.memory.write(0, self.before.ram)
         self.original.write(0, self.before.ram)
-        self.stored.clear()
+        self._watch()
+
+
+def _begin(line: int) -> int:
+    return line * CODE_LINE
 
 
 class Lockstep:

@@ -33,7 +33,7 @@ QUICK = "console=hvc0 cryptomgr.notests"
 SHELL = """\
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
-export PATH=/bin
+export PATH=/bin HOME=/tmp
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev

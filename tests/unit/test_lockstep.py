@@ -77,6 +77,17 @@ def test_a_wrong_store_is_found():
         engine.run(3000)
 
 
+def test_a_wrong_store_is_found_where_it_crosses_into_another_line():
+    program = Program("std 4,0(5); stdx 4,5,6; addi 4,4,1; b -12", hot=NATIVE, r5=DATA, r6=0x7C)
+    ram = program.memory.ram
+    wrong = Damaged(program.executor, 402, lambda: ram.__setitem__(DATA + 0x83, 0xFF))
+    engine = lockstep(program, wrong)
+    start(program)
+
+    with pytest.raises(EnginesDiffer, match=r"memory at 0x4080 is 000000ff00000000, should be 0"):
+        engine.run(3000)
+
+
 def test_a_store_that_only_one_engine_makes_is_found():
     program = Program("addi 4,4,1; b -4", hot=NATIVE)
     ram = program.memory.ram
