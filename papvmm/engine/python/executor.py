@@ -6,8 +6,9 @@ from typing import Final
 from papvmm.engine.python.access import OUT_OF_RANGE, Code, Data
 from papvmm.engine.python.code_cache import CodeCache
 from papvmm.engine.python.mode import MODE_BITS, NO_TRACE, PAGED, Mode, Words
+from papvmm.engine.python.pages import Pages, RealPages
 from papvmm.engine.python.traces import Step, Trace, compile_trace
-from papvmm.engine.python.watched import RealPages, Unwatched
+from papvmm.engine.python.watched import Unwatched
 from papvmm.engine.stops import Stop, StopReason
 from papvmm.engine.watch import Watch, pages_of
 from papvmm.isa.exit import Exit
@@ -61,7 +62,7 @@ class PythonExecutor:
         self._isa: Final = isa
         self._q: Final = state.doublewords
         self._words: Final[dict[int, Words]] = {}
-        self._modes: Final[dict[tuple[int, Space | None], Mode]] = {}
+        self._modes: Final[dict[tuple[int, Pages | None], Mode]] = {}
         self._avoided: set[int] = set()
         self._generation = 0
         self.is_kicked = False
@@ -71,7 +72,8 @@ class PythonExecutor:
         q = self._q
         msr = q[_MSR]
         key = msr & MODE_BITS
-        code = data = None
+        code: Pages | None = None
+        data: Pages | None = None
         ram: Data = self._memory.ram
         marks: Code = self._memory.code
         if msr & TRANSLATING:
@@ -79,6 +81,10 @@ class PythonExecutor:
             if spaces is None:
                 return Stop.ODD
             code, data = spaces
+        elif q[_CIA] >= self._memory.size:
+            code = data = self._real_pages
+            key |= PAGED
+        if data is not None:
             ram, marks = data.reads, data.writes
         if self.watchpoints:
             key |= PAGED if data is None else 0
@@ -96,16 +102,16 @@ class PythonExecutor:
 
     @cached_property
     def _real_pages(self) -> RealPages:
-        """RAM in real mode."""
+        """RAM in real mode, where its addresses are not simply offsets."""
         return RealPages(self._memory)
 
-    def _unwatched(self, space: Space | None) -> tuple[Data, Code]:
+    def _unwatched(self, known: Pages | None) -> tuple[Data, Code]:
         """Return what loads and stores may access directly: pages without watched bytes."""
-        pages = self._real_pages if space is None else space
+        pages = self._real_pages if known is None else known
         kept_out = pages_of(self.watchpoints, real=False), pages_of(self.watchpoints, real=True)
         return Unwatched(pages.reads, pages, *kept_out), Unwatched(pages.writes, pages, *kept_out)
 
-    def _mode(self, key: int, code: Space | None) -> Mode:
+    def _mode(self, key: int, code: Pages | None) -> Mode:
         mode = self._modes.get((key, code))
         if mode is None:
             if len(self._modes) == MODES:

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 from papvmm.engine.python.access import Address, fetcher
 from papvmm.engine.python.code_cache import Key
 from papvmm.engine.python.handlers import Operation, operation
+from papvmm.engine.python.pages import Pages
 from papvmm.engine.python.traces import Step, Trace
 from papvmm.engine.stops import FOREVER
 from papvmm.isa.decode import Decoded, decode
@@ -14,7 +15,7 @@ from papvmm.isa.ir import Template
 from papvmm.isa.msr import MSR_IR, MSR_LE, MSR_PR, MSR_SF
 from papvmm.isa.versions import Isa
 from papvmm.memory.guest_memory import PAGE, GuestMemory
-from papvmm.mmu.space import PAGE_SHIFT, Space
+from papvmm.mmu.space import PAGE_SHIFT
 
 MODE_BITS: Final = MSR_SF | MSR_LE | MSR_PR | MSR_IR
 """What of the MSR the meaning of code depends on; MSR[DR] is as MSR[IR] here."""
@@ -79,7 +80,7 @@ class Words:
 class Mode:
     """The code that is at effective addresses, all at once or in one context (``space``)."""
 
-    def __init__(self, words: Words, memory: GuestMemory, space: Space | None) -> None:
+    def __init__(self, words: Words, memory: GuestMemory, space: Pages | None) -> None:
         self.words: Final = words
         self.space: Final = space
         fetch = fetcher(little_endian=words.little_endian)
@@ -144,7 +145,7 @@ class Mode:
         return heat
 
 
-def _fetch_from(space: Space, fetch: Callable[[memoryview, int], tuple[int]]) -> FetchAt:
+def _fetch_from(space: Pages, fetch: Callable[[memoryview, int], tuple[int]]) -> FetchAt:
     pages = space.reads
 
     def fetch_at(cia: int) -> tuple[int]:
