@@ -7,13 +7,18 @@ from pathlib import Path
 
 from papvmm.cli import options
 from papvmm.cli.exit_codes import ExitCode
+from papvmm.cli.log_option import add_log_arguments, logged
 from papvmm.cli.outcome import explain
 from papvmm.cli.run import add_host_arguments, run_guest
 from papvmm.cli.stderr import complain
+from papvmm.cli.trace_file import traced
 from papvmm.control.recording.directory import recorded
 from papvmm.control.recording.recorded import Log, Replay
 from papvmm.engine.accel import ACCELERATORS, DEFAULT_ACCEL
+from papvmm.errors import BadUsage
 from papvmm.machine.guest import FOREVER, Guest
+from papvmm.machine.missing import Missing
+from papvmm.machine.outcome import Outcome, Paused
 from papvmm.machine.player import Diverged
 
 
@@ -29,27 +34,39 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="wait for a debugger, which goes forth and back in the recording")  # fmt: skip
     add("-s", action="store_true", help=f"the same as -gdb {options.DEBUGGER}")
     add("-qmp", type=options.socket_address("-qmp"), metavar="unix:PATH", help="control socket")
+    add_log_arguments(parser)
 
 
 def run(args: Namespace) -> int:
     """Replay to the end of the recording; a divergence is a finding."""
     guest, log = recorded(Path(args.recording), args.accel)
-    guest.console.output = _show
+    guest.console.output = show
     if args.gdb is not None or args.s or args.qmp is not None:
+        if args.d or args.trace is not None:
+            raise BadUsage("-d and --trace tell a replay from its beginning to its end: leave them"
+                           " out, or the debugger and QMP")  # fmt: skip
         return steered(guest, log, args)
-    until = FOREVER if args.until is None else args.until
+    with logged(guest, args) as say, traced(guest, args.trace):
+        if say is not None:
+            Missing(guest, say, everything=True)
+        code, _ = replayed(guest, log, FOREVER if args.until is None else args.until)
+    return code
+
+
+def replayed(guest: Guest, log: Log, until: int) -> tuple[int, Outcome]:
+    """Replay, and say how that ended; return the exit code, too."""
     try:
         outcome = Replay(guest, log).run(until)
     except Diverged as divergence:
         complain(str(divergence))
-        return ExitCode.FINDING
+        return ExitCode.FINDING, Paused("replay diverged")
     if outcome is not None:
-        return explain(outcome, guest)
+        return explain(outcome, guest), outcome
     if log.end is None and guest.clock.icount < until:
         complain(f"the recording breaks off @ {guest.clock.icount:,}: its run was killed")
-    else:
-        complain(f"stopped @ {guest.clock.icount:,}, as --until asks")
-    return ExitCode.DONE
+        return ExitCode.DONE, Paused("the recording breaks off")
+    complain(f"stopped @ {guest.clock.icount:,}, as --until asks")
+    return ExitCode.DONE, Paused("limit")
 
 
 def steered(guest: Guest, log: Log, args: Namespace) -> int:
@@ -66,6 +83,7 @@ def steered(guest: Guest, log: Log, args: Namespace) -> int:
     return run_guest(guest, Namespace(**plain | mine | {"incoming": None}))
 
 
-def _show(characters: bytes) -> None:
+def show(characters: bytes) -> None:
+    """Write what the guest prints to stdout."""
     while characters:
         characters = characters[os.write(sys.stdout.fileno(), characters) :]

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from papvmm.cli import run as run_command
+from papvmm.cli.log_option import logged
 from papvmm.cli.outcome import explain
 from papvmm.cli.stderr import complain
+from papvmm.cli.trace_file import traced
 from papvmm.errors import BadInput
+from papvmm.machine.guest import FOREVER
 
 if TYPE_CHECKING:
     from papvmm.observe.run import Run
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of ``papvmm run``, and where the report goes."""
     run_command.add_arguments(parser)
+    parser.epilog = "instead of an ELF, the directory of papvmm record: then that run is replayed"
     add = parser.add_argument
     add("-o", "--out", type=Path, default=Path("papvmm-report"), metavar="DIR",
         help="where report.html and report.txt go (default ./papvmm-report)")  # fmt: skip
@@ -24,15 +28,36 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Run the guest to its end, as ``papvmm run`` does, and write the report."""
+    """Run the guest to its end, as ``papvmm run`` does, or replay it, and write the report."""
     if run_command.is_question(args):
         return run_command.run(args)
     from papvmm.observe.run import RunRecorder  # noqa: PLC0415 - a question need not wait
 
+    if args.image is not None and Path(args.image).is_dir():
+        return _of_recording(args)
     guest = run_command.guest_from(args)
     recorder = RunRecorder(guest)
     outcome = run_command.run_to_its_end(guest, args, recorder.print)
     code = explain(outcome, guest)
+    write(args.out, recorder.finish(outcome), to_stderr=args.text)
+    return code
+
+
+def _of_recording(args: Namespace) -> int:
+    from papvmm.cli.replay import replayed, show  # noqa: PLC0415
+    from papvmm.control.recording.directory import recorded  # noqa: PLC0415
+    from papvmm.observe.run import RunRecorder  # noqa: PLC0415
+
+    guest, log = recorded(Path(args.image), args.accel)
+    recorder = RunRecorder(guest)
+
+    def hear(characters: bytes) -> None:
+        recorder.print(characters)
+        show(characters)
+
+    guest.console.output = hear
+    with logged(guest, args), traced(guest, args.trace):
+        code, outcome = replayed(guest, log, FOREVER)
     write(args.out, recorder.finish(outcome), to_stderr=args.text)
     return code
 

@@ -176,3 +176,20 @@ def test_a_question_is_answered_and_a_report_that_can_not_be_written_is_said(tmp
     assert (asked.returncode, refused.returncode) == (0, 65)
     assert b"power9" in asked.stdout
     assert b"the report can't be written" in refused.stderr
+
+
+def test_a_recording_gives_the_report_the_trace_and_the_log_of_the_run_it_was_made_of(tmp_path):
+    run, again = tmp_path / "run", tmp_path / "again"
+    keep = ("--areas-on-reset", "keep")
+    assert papvmm("record", "-o", tmp_path / "recording", *keep, *KERNELS).returncode == 0
+    first = papvmm("report", "-o", run, "-d", "hcall", "-D", tmp_path / "log", "--trace",
+                   tmp_path / "trace", *keep, *KERNELS)  # fmt: skip
+    report = papvmm("report", "-o", again, tmp_path / "recording")
+    replay = papvmm("replay", "-d", "hcall", "-D", tmp_path / "log again", "--trace",
+                    tmp_path / "trace again", tmp_path / "recording")  # fmt: skip
+
+    assert (first.returncode, report.returncode, replay.returncode) == (0, 0, 0)
+    assert first.stdout == report.stdout == replay.stdout
+    assert (again / "report.txt").read_bytes() == (run / "report.txt").read_bytes()
+    assert (tmp_path / "log again").read_bytes() == (tmp_path / "log").read_bytes()
+    assert (tmp_path / "trace again").read_bytes() == (tmp_path / "trace").read_bytes()
