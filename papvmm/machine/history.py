@@ -167,7 +167,7 @@ class History:
         hits: list[tuple[Position, Outcome]] = []
 
         def note(outcome: Outcome) -> bool:
-            if self.position < present:
+            if self.position < present or self.guest.inside is None:
                 hits.append((self.position, outcome))
             return True
 
@@ -203,6 +203,9 @@ class History:
             self._player.latest.clear()
             with _unseen(self.guest, stops=on_stop is not None):
                 self._player.play(end, on_stop)
+                # Where no vcpu has entered the guest since, nobody has been told of stores yet.
+                if on_stop is not None and (stores := self.guest.take_stores()):
+                    on_stop(stores)
             if found():
                 return True
             end = start
@@ -238,6 +241,7 @@ class History:
         """Put the guest back to the latest checkpoint that is not after ``position``."""
         self._end = self._end or self.position
         self._player.had = self._checkpoints.go_back(position).inputs
+        self.guest.take_stores()
 
 
 @contextmanager

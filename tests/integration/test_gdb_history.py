@@ -194,6 +194,27 @@ async def test_a_store_by_the_hypervisor_stops_and_is_told(path):
     ]
 
 
+async def test_the_way_back_begins_with_the_stores_of_the_last_exit(path):
+    """They were made, but where the guest ends no entry follows that they would stop."""
+    guest = rebooting()
+    async with debugged(guest, path) as (_, peer):
+        await peer.ask("c")
+        assert await peer.hear() == "T0fthread:1;"
+        end = guest.clock.icount
+        await peer.ask("Z2,600100,4")
+        count = await peer.ask("m600100,4")
+        told = [await peer.ask("bc"), await peer.hear()]
+        assert told[1] == "T05thread:1;watch:600100;"
+        assert (
+            f"-> {int(count, 16):#x} at gpa 0x600100 (exit @ {end:,})"
+            in bytes.fromhex(told[0][1:]).decode()
+        )
+        await peer.ask("bs")
+
+        assert int(await peer.ask("m600100,4"), 16) == int(count, 16) - 1
+        assert guest.clock.icount == end - 1
+
+
 async def test_monitor_commands_are_answered_by_the_human_monitor(path):
     async with debugged(counting(), path) as (_, peer):
         told = await peer.ask("qRcmd," + b"info areas".hex())
