@@ -15,6 +15,7 @@ from papvmm.control.recording.recorded import Replay
 from papvmm.errors import BadInput
 from papvmm.isa.state import GPR
 from papvmm.kvmapi.one_reg import register_id
+from papvmm.kvmapi.registers import OneRegError
 from papvmm.machine.builder import boot
 from papvmm.machine.config import File, MachineConfig
 from papvmm.machine.guest import FOREVER
@@ -91,6 +92,18 @@ def test_every_kind_of_input_comes_again(tmp_path):
     Replay(again, log).run(FOREVER)
 
     assert digest_of(again) == digest
+
+
+def test_what_was_refused_is_refused_again(tmp_path):
+    data = (IMAGES / "smp.elf").read_bytes()
+    guest = boot(MachineConfig(memory_size=8 << 20, vcpus=2, kernel=File("smp.elf", data)))
+    recorder = record(guest, tmp_path / "recording")
+    with pytest.raises(OneRegError):
+        guest.take(OneReg(0, 0, (1,)))
+    recorder.finish(guest.run(FOREVER))
+    again, log = recorded(tmp_path / "recording", "python")
+
+    assert Replay(again, log).run(FOREVER) == PoweredOff()
 
 
 def test_the_run_can_be_left_in_the_middle(tmp_path):

@@ -16,7 +16,7 @@ from papvmm.control.recording.recorder import Recorder
 from papvmm.control.snapshot.configuration import configuration, describe, images
 from papvmm.control.snapshot.members import Members
 from papvmm.control.strict_json import NotJson, Object, only_value
-from papvmm.errors import BadInput
+from papvmm.errors import BadInput, BadUsage
 from papvmm.machine.builder import boot
 from papvmm.machine.guest import Guest
 
@@ -63,7 +63,7 @@ def recorded(directory: Path, accel: str) -> tuple[Guest, Log]:
         files = {name: _listed(directory, name, listed.member(name)) for name in listed.names()}
         guest = boot(configuration(manifest.member("machine"), files, accel))
         return guest, Log(_read(directory / LOG, MOST_BYTES), guest)
-    except BadInput as error:
+    except (BadInput, BadUsage) as error:
         raise BadInput(f"{directory}: {error}") from None
 
 
