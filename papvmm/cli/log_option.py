@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TextIO, TypeAlias
 
-from papvmm.cli.options import QUESTIONS
+from papvmm.cli.options import QUESTIONS, metrics_address
 from papvmm.cli.stderr import complain
 from papvmm.errors import BadInput
 from papvmm.machine.guest import Guest
@@ -16,13 +16,17 @@ Write: TypeAlias = Callable[[str], None]
 
 
 def add_log_arguments(parser: ArgumentParser) -> None:
-    """Add what says what is to be told of a guest: logs and traces."""
-    add = parser.add_argument
+    """Add what says what is to be told of a guest: logs, traces and metrics."""
+    add = parser.add_argument_group("watching").add_argument
     add("-d", action=LogAction, default=frozenset(), metavar="CLASS[,CLASS…]",
         help="log what happens: int, hcall, vpa, dtl, unimp … (-d help lists them)")  # fmt: skip
     add("-D", metavar="FILE", help="where that log goes (default: stderr)")
     add("--trace", metavar="FILE.pftrace",
         help="write what happens as a Perfetto trace; papvmm trace does the same")  # fmt: skip
+    add("--metrics", type=metrics_address, metavar="unix:PATH|tcp:HOST:PORT",
+        help="serve Prometheus metrics by HTTP there")  # fmt: skip
+    add("--metrics-file", metavar="FILE",
+        help="keep Prometheus metrics in a file, as node_exporter's textfiles")  # fmt: skip
 
 
 def log_classes(text: str) -> frozenset[str]:

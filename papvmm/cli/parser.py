@@ -45,7 +45,8 @@ class Parser(ArgumentParser):
         if unknown:
             from difflib import get_close_matches  # noqa: PLC0415 - most options are known
 
-            near = get_close_matches(unknown[0], re.findall(r"-{1,2}[\w-]+", self.format_usage()))
+            known = re.findall(r"(?<![\w-])-{1,2}[\w-]+", self.format_help())
+            near = get_close_matches(unknown[0], known)
             hint = f"; is it {near[0]}?" if near else ""
             raise BadUsage(
                 f"{self.prog} has no option {unknown[0]}{hint} ({self.prog} --help lists them)"

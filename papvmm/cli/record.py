@@ -16,6 +16,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-o", metavar="DIR", required=True, dest="recording",
         help="directory to record into: a new one, or an empty one")  # fmt: skip
     plain.add_arguments(parser)
+    parser.usage = "%(prog)s -o DIR [OPTION …] ELF"
 
 
 def run(args: Namespace) -> int:

@@ -21,6 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of ``papvmm run``, and where the report goes."""
     run_command.add_arguments(parser)
     parser.epilog = "instead of an ELF, the directory of papvmm record: then that run is replayed"
+    parser.usage = "%(prog)s [-o DIR] [OPTION …] ELF|RECORDING"
     add = parser.add_argument
     add("-o", "--out", type=Path, default=Path("papvmm-report"), metavar="DIR",
         help="where report.html and report.txt go (default ./papvmm-report)")  # fmt: skip

@@ -11,6 +11,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "directory", metavar="DIR[@N]", help="where papvmm save put the guest; @N: an earlier save"
     )
+    parser.usage = "%(prog)s [OPTION …] DIR[@N]"
     add_host_arguments(parser)
     parser.set_defaults(incoming=None)
 

@@ -29,59 +29,65 @@ TOTAL_SIZE: Final = 4
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of ``papvmm run``."""
-    add = parser.add_argument
+    parser.usage = "%(prog)s [OPTION …] ELF"
+    add_kernel_arguments(parser)
+    add_host_arguments(parser)
+    add_machine_arguments(parser)
+
+
+def add_kernel_arguments(parser: ArgumentParser) -> None:
+    """Add what the guest is, and what happens at its end."""
+    add = parser.add_argument_group("what runs").add_argument
     add("image", nargs="?", metavar="ELF", help="the kernel: an ELF64 ppc64 image")
     add("-kernel", metavar="ELF", help="the same, as QEMU spells it")
     add("-initrd", metavar="FILE", help="initial RAM disk")
     add("-dtb", metavar="FILE", help="device tree to give the kernel instead of the machine's own")
     add("-append", metavar="TEXT", default="", help="kernel command line (/chosen/bootargs)")
-    add("-rtc", type=options.rtc_base, metavar="base=…", help="date: base=utc or base=DATE")
+    add("-incoming", type=options.incoming, metavar="URI|defer",
+        help="instead of a kernel, wait for a guest that migrates here, by unix:PATH,"
+        " tcp:HOST:PORT, file:PATH, exec:COMMAND or fd:NUMBER; defer: where from, QMP's"
+        " migrate-incoming says")  # fmt: skip
+    add = parser.add_argument_group("ends and resets").add_argument
     add("-action", type=options.actions, metavar="EVENT=…", action="append", default=[],
-        help="what the guest's doing does: reboot=reset, shutdown or pause; shutdown=poweroff or"
-        " pause; panic=shutdown, pause or none")  # fmt: skip
+        help="what follows when the guest does something: reboot=reset, shutdown or pause;"
+        " shutdown=poweroff or pause; panic=shutdown, pause or none")  # fmt: skip
     add("-no-reboot", action="store_true", help="the same as -action reboot=shutdown")
     add("--next-kernel", metavar="ELF", action="append", default=[],
         help="load this image at the next reset instead; repeatable, one a reset")  # fmt: skip
-    add("-incoming", type=options.incoming, metavar="URI|defer",
-        help="wait for a guest that migrates here, by unix:PATH, tcp:HOST:PORT, file:PATH,"
-        " exec:COMMAND or fd:NUMBER; defer: where from, QMP's migrate-incoming says")  # fmt: skip
-    add_host_arguments(parser)
-    add_machine_arguments(parser)
 
 
 def add_host_arguments(parser: ArgumentParser) -> None:
     """Add what connects a guest with the host it runs on."""
-    add = parser.add_argument
+    add = parser.add_argument_group("console").add_argument
+    add("-serial", type=options.one_of("a console", "stdio", "mon:stdio", "none"),
+        default="stdio", metavar="stdio|mon:stdio|none",
+        help="the console; mon:stdio has ^C as for -nographic (default stdio)")  # fmt: skip
+    add("-nographic", action="store_true", help="give the guest ^C, ^\\ and ^Z, too; ^A x quits")
+    add("-nodefaults", action="store_true", help="accepted: there are no default devices")
+    add("-display", type=options.one_of("a display", "none"), metavar="none", help="accepted")
+    add = parser.add_argument_group("steering").add_argument
     add("-qmp", type=options.socket_address("-qmp"), metavar="unix:PATH",
         help="control socket: unix:PATH[,server=on,wait=off]")  # fmt: skip
     add("-monitor", type=options.socket_address("-monitor"), metavar="unix:PATH",
         help="the same for people: QEMU's human monitor, a line at a time")  # fmt: skip
-    add("-accel", type=options.one_of("an engine", *ACCELERATORS), default=DEFAULT_ACCEL,
-        help=f"{' or '.join(ACCELERATORS)} (default {DEFAULT_ACCEL})")  # fmt: skip
     add("-gdb", type=options.gdb_address, metavar="unix:PATH|tcp:[HOST]:PORT",
         help="listen for a debugger, on this host only unless HOST says otherwise")  # fmt: skip
     add("-s", action="store_true", help=f"the same as -gdb {options.DEBUGGER}")
     add("-S", action="store_true", help="start paused: QMP's cont or a debugger lets the guest run")
-    add("-nographic", action="store_true", help="give the guest ^C, ^\\ and ^Z, too; ^A x quits")
-    add("-nodefaults", action="store_true", help="accepted: there are no default devices")
-    add("-display", type=options.one_of("a display", "none"), help="none")
-    add("-serial", type=options.one_of("a console", "stdio", "mon:stdio", "none"),
-        default="stdio", help="stdio, mon:stdio (with ^C as for -nographic) or none")  # fmt: skip
-    add_log_arguments(parser)
     add("-name", metavar="TEXT", default="", help="a name for the guest, for people")
+    add_log_arguments(parser)
+    add = parser.add_argument_group("execution").add_argument
+    add("-accel", type=options.one_of("an engine", *ACCELERATORS), default=DEFAULT_ACCEL,
+        metavar="|".join(ACCELERATORS), help=f"the engine (default {DEFAULT_ACCEL})")  # fmt: skip
     add("--clock", choices=("virtual", "host"), default="virtual",
         help="what time follows: the instructions executed, the same in every run, or the host's"
         " clock (default virtual)")  # fmt: skip
-    add("--metrics", type=options.metrics_address, metavar="unix:PATH|tcp:HOST:PORT",
-        help="serve Prometheus metrics by HTTP there")  # fmt: skip
-    add("--metrics-file", metavar="FILE",
-        help="keep Prometheus metrics in a file, as node_exporter's textfiles")  # fmt: skip
     add("--timeout", type=options.seconds, metavar="SECONDS", help="stop after this much host time")
 
 
 def add_machine_arguments(parser: ArgumentParser) -> None:
     """Add what describes the machine and its hypervisor."""
-    add = parser.add_argument
+    add = parser.add_argument_group("the machine").add_argument
     add("-m", type=options.memory_size, default=512 << 20, metavar="SIZE",
         help="RAM, in MiB or with a K, M or G (default 512)")  # fmt: skip
     add("-smp", type=options.cpu_count, default=1, metavar="N", help="vcpus (default 1)")
@@ -92,6 +98,10 @@ def add_machine_arguments(parser: ArgumentParser) -> None:
     add("-cpu", type=options.processor, default=DEFAULT_MODEL.name, metavar="NAME",
         help="power8, power9 or power10, or a version of these as -cpu help lists them"
         f" (default {DEFAULT_MODEL.name})")  # fmt: skip
+    add("-rtc", type=options.rtc_base, metavar="base=…", help="date: base=utc or base=DATE")
+    add("--seed", type=options.number, default=1, metavar="N",
+        help="seed of the guest's random numbers (default 1)")  # fmt: skip
+    add = parser.add_argument_group("its hypervisor, and the areas").add_argument
     add("--hv", default="kvm", choices=tuple(LEVELS),
         help="whose rules for the areas: the hypervisor's level (default kvm)")  # fmt: skip
     add("--hv-page", type=options.memory_size, default=4096, metavar="4K|64K",
@@ -101,8 +111,6 @@ def add_machine_arguments(parser: ArgumentParser) -> None:
         help="what a reset does with the registered areas (default unregister)")  # fmt: skip
     add("--reset-dtl-len", type=options.number, default=48, metavar="N",
         help="length that a reset unregisters the log with; 0 is what kvm-3.7 refuses")  # fmt: skip
-    add("--seed", type=options.number, default=1, metavar="N",
-        help="seed of the guest's random numbers (default 1)")  # fmt: skip
 
 
 def config_from(args: Namespace) -> MachineConfig:

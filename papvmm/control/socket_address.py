@@ -5,7 +5,6 @@ from typing import Final
 
 from papvmm.errors import BadUsage
 
-_SWITCH: Final = {"on": True, "off": False, "": True}
 _SHORT: Final = {"server": ("server", "on"), "wait": ("wait", "on"), "nowait": ("wait", "off")}
 
 

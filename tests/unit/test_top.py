@@ -25,8 +25,8 @@ BUSY = VcpuSample(
 )
 IDLE = VcpuSample(1, "ceded", 0x1234, 0, 0, 0, 4 * MS, 0, {}, {}, 0, {})
 LOG = (
-    LogEntry(0, 40, 7, 0, 0, 0, 0x1F04E221, 0x400000),
-    LogEntry(0, 41, 3, 2, 0, 512, 0x1F04F000, 0x5678),
+    LogEntry(0, 40, 7, 0, 0, 0x1F04E221, 0x400000),
+    LogEntry(0, 41, 3, 2, 512, 0x1F04F000, 0x5678),
 )
 SAMPLE = Sample(
     "", Kernel("/somewhere/guest.elf", 0x400000), "running", 4 * MS, 3 * MS, 1, (BUSY, IDLE), LOG,

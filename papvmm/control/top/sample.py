@@ -53,7 +53,6 @@ class LogEntry(Value):
     number: int
     dispatch_reason: int
     preempt_reason: int
-    processor_id: int
     enqueue_to_dispatch_time: int
     timebase: int
     srr0: int
