@@ -12,6 +12,7 @@ from papvmm.machine.outcome import PoweredOff, Quit
 from papvmm.machine.runstate import RunState
 from tests.guest_programs import FOREVER as SPIN
 from tests.guest_programs import guest_running
+from tests.integration.test_host_clock import happens
 from tests.migrating import become, here, moved, over, there
 from tests.saved import FOREVER, booted, changed, listened_to, registers, run_to_exit
 
@@ -214,3 +215,51 @@ async def test_keys_typed_before_the_guest_is_there_are_lost(uri):
         assert await over(leaving) is Status.COMPLETED
 
     assert other.console.read(16) == b""
+
+
+async def test_a_guest_that_was_paused_meanwhile_stays_paused_wherever_it_is(uri):
+    guest, _ = booted("busy.elf", append="rounds=0")
+    async with here(guest) as (machine, leaving), there(guest.config, uri) as (other, coming):
+        machine.resume()
+        leaving.parameters.max_bandwidth = 1_000_000
+        leaving.send(machine, uri)
+        await become(leaving, Status.ACTIVE)
+        await machine.pause()
+
+        assert await over(leaving) is Status.COMPLETED
+        assert await over(coming) is Status.COMPLETED
+        assert other.run_state is RunState.PAUSED
+
+
+async def test_a_guest_that_is_called_back_while_it_is_held_is_not_stopped_later(uri):
+    """Its console is full, so that it can't leave the guest to be stopped."""
+    guest, _ = booted("busy.elf", append="rounds=0")
+    async with here(guest) as (machine, leaving), there(guest.config, uri):
+        machine.resume()
+        leaving.parameters.downtime_limit = 2_000_000
+        leaving.send(machine, uri)
+        await become(leaving, Status.ACTIVE)
+        machine.hold(held=True, by="output")
+        assert await happens(lambda: leaving.figures.passes)
+        leaving.cancel()
+        assert await over(leaving) is Status.CANCELLED
+
+        before = guest.clock.icount
+        machine.hold(held=False, by="output")
+        await machine.between_entries(lambda: None)
+        assert machine.run_state is RunState.RUNNING
+        assert guest.clock.icount >= before
+
+
+async def test_by_a_pair_of_sockets(tmp_path):
+    guest, _ = booted("smp.elf", vcpus=2)
+    run_to_exit(guest, 20_000)
+    mine, theirs = socket.socketpair()
+    async with (
+        here(guest) as (machine, leaving),
+        there(guest.config, f"fd:{theirs.detach()}") as (other, _),
+    ):
+        leaving.send(machine, f"fd:{mine.detach()}")
+        assert await over(leaving) is Status.COMPLETED
+
+    assert registers(other.guest) == registers(guest)

@@ -36,7 +36,7 @@ class Command(Value):
 
 
 class Descriptor(Value):
-    """A file descriptor that this process has inherited."""
+    """A file descriptor of this process, which is closed in the end."""
 
     number: int
 

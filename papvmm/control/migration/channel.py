@@ -261,8 +261,8 @@ def _is_new_or_file(path: str) -> bool:
 
 def _inherited(number: int) -> Channel:
     if stat.S_ISSOCK(os.fstat(number).st_mode):
-        return SocketChannel(socket.socket(fileno=os.dup(number)), PATIENCE)
-    return FileChannel(os.dup(number))
+        return SocketChannel(socket.socket(fileno=number), PATIENCE)
+    return FileChannel(number)
 
 
 def _ended() -> BadInput:

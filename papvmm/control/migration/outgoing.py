@@ -68,6 +68,8 @@ class Outgoing:
         self.has_gone = False
         """Whether the other side has been told that the guest is its own."""
         self._stays = False
+        self._ran = False
+        """Whether the guest ran until it was stopped for the rest to go."""
         self._deciding: Final = Lock()
         self._machine: Final = machine
         self._guest: Final = machine.guest
@@ -87,14 +89,13 @@ class Outgoing:
 
     async def run(self) -> None:
         """Send the guest away."""
-        was_running = self._machine.run_state is RunState.RUNNING
         try:
             self._channel = await self._in_thread(lambda: connect(self._address))
-            await self._send_all(was_running=was_running)
+            await self._send_all()
         except BaseException:
             self.stay()
             self._give_up()
-            self._take_back(go_on=was_running)
+            self._take_back()
             raise
         finally:
             self._pool.shutdown(wait=False)
@@ -111,7 +112,7 @@ class Outgoing:
             # What comes of it doesn't matter any more.
             self._flight.add_done_callback(lambda flight: flight.cancelled() or flight.exception())
 
-    async def _send_all(self, *, was_running: bool) -> None:
+    async def _send_all(self) -> None:
         figures, guest = self._figures, self._guest
         changes = guest.dirty_pages.subscribe(everything=True)
         try:
@@ -125,7 +126,7 @@ class Outgoing:
             began = monotonic()
             await self._stop()
             self._on_status(Status.DEVICE)
-            await self._send_rest(changes, running=was_running)
+            await self._send_rest(changes)
         finally:
             changes.close()
         await self._hand_over()
@@ -175,17 +176,18 @@ class Outgoing:
         self._brake.release()
         machine = self._machine
         await machine.pause(RunState.FINISH_MIGRATE)
-        if machine.run_state is not RunState.FINISH_MIGRATE:
+        self._ran = machine.run_state is RunState.FINISH_MIGRATE
+        if not self._ran:
             machine.move(RunState.FINISH_MIGRATE)
 
-    async def _send_rest(self, changes: Changes, *, running: bool) -> None:
+    async def _send_rest(self, changes: Changes) -> None:
         guest = self._guest
         for record in page_records(guest.memory, sorted(changes.take())):
             await self._put(record)
         if not guest.hash_table.is_empty:
             table = b"".join(packed(memoryview(guest.hash_table.content)))
             await self._put(Record(Kind.TABLE, 0, table))
-        state = json.dumps({"running": running, "guest": collect(guest)}).encode()
+        state = json.dumps({"running": self._ran, "guest": collect(guest)}).encode()
         self._batch += [Record(Kind.STATE, 0, state), Record(Kind.READY)]
 
     async def _hand_over(self) -> None:
@@ -225,13 +227,13 @@ class Outgoing:
         if self._way.receive(len(answer)) != answer:
             raise BadInput("the other side answers nonsense")
 
-    def _take_back(self, *, go_on: bool) -> None:
+    def _take_back(self) -> None:
         """Have the guest here again, unless it has gone."""
         self._brake.release()
         machine = self._machine
         if machine.run_state is RunState.FINISH_MIGRATE:
             machine.move(RunState.POSTMIGRATE if self.has_gone else RunState.PAUSED)
-            if go_on and not self.has_gone:
+            if self._ran and not self.has_gone:
                 machine.resume()
 
     # Sending.

@@ -42,13 +42,13 @@ class SetCapabilities:
 
 async def migrate(control: Control, arguments: Migrate) -> Json:
     """Begin to send the guest away."""
-    control.migration.send(control.machine, arguments.uri)
+    control.migration.send(control.machine, _with_file(control, arguments.uri))
     return {}
 
 
 async def migrate_incoming(control: Control, arguments: MigrateIncoming) -> Json:
     """Begin to wait for a guest."""
-    control.migration.expect(control.machine, arguments.uri)
+    control.migration.expect(control.machine, _with_file(control, arguments.uri))
     return {}
 
 
@@ -99,6 +99,14 @@ async def query_capabilities(control: Control, _arguments: Nothing) -> Json:
         {"capability": name.replace("_", "-"), "state": state}
         for name, state in asdict(control.migration.capabilities).items()
     ]
+
+
+def _with_file(control: Control, uri: str) -> str:
+    """Return a URI in which a file that came by ``getfd`` has its number."""
+    kind, _, name = uri.partition(":")
+    if kind == "fd" and not name.isdecimal():
+        return f"fd:{control.files.take(name)}"
+    return uri
 
 
 MIGRATION: Final = (
