@@ -10,7 +10,7 @@ from papvmm.cli.log_option import logged
 from papvmm.cli.outcome import explain
 from papvmm.cli.stderr import complain
 from papvmm.cli.trace_file import traced
-from papvmm.errors import BadInput
+from papvmm.errors import BadInput, BadUsage
 from papvmm.machine.guest import FOREVER
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def run(args: Namespace) -> int:
         return run_command.run(args)
     from papvmm.observe.run import RunRecorder  # noqa: PLC0415 - a question need not wait
 
+    if args.gdb is not None or args.s:
+        raise BadUsage("-gdb: a debugger goes back in time; papvmm record the run, and report that")
     if args.image is not None and Path(args.image).is_dir():
         return _of_recording(args)
     guest = run_command.guest_from(args)

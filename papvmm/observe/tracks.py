@@ -8,8 +8,9 @@ waits for an interrupt (ceded), to be started (stopped), or only for its turn (p
 if it was woken).
 """
 
+from collections.abc import Callable
 from pathlib import PurePath
-from typing import Final
+from typing import Final, TypeVar
 
 from papvmm.clock import SECOND
 from papvmm.machine.guest import Guest
@@ -18,6 +19,7 @@ from papvmm.papr.arguments import argument_names
 from papvmm.papr.hcall import status_name
 from papvmm.trace.events import (
     AreaRequested,
+    Event,
     HcallDone,
     HvWrite,
     MachineReset,
@@ -29,8 +31,12 @@ from papvmm.vcpu.vcpu import Vcpu, VcpuRunState
 from papvmm.vpa.layout import Area
 from papvmm.vpa.lppaca import LPPACA, YIELD_COUNT
 
+E = TypeVar("E", bound=Event)
+
 SAMPLES_APART: Final = 10_000
 """Nanoseconds between two values of a counter, at the least."""
+FLUSHES_APART: Final = 100_000_000
+"""Nanoseconds after which what happened is in the file: a quiet guest makes few packets."""
 KEPT: Final = 1 << 12
 """Kinds of stores whose descriptions are kept ready."""
 
@@ -86,32 +92,43 @@ class Tracks:
         self._known: Final[dict[tuple[object, ...], tuple[str, Known]]] = {}
         self._in_use: Final[dict[tuple[int, str], int]] = {}
         self._sampled = (self._clock.count, self._clock.icount)
-        now = self._clock.count
+        now = self._flushed = self._latest = self._clock.count
         writer.begin(self._machine, now, _kernel(guest))
         for lane in self._lanes.values():
             self._become(lane, _BETWEEN[lane.vcpu.run_state], now)
+        writer.flush()
         tracer = guest.door.tracer
         self._ends: Final = (
-            tracer.subscribe(VcpuEntered, self._enter),
-            tracer.subscribe(VcpuLeft, self._leave),
-            tracer.subscribe(HcallDone, self._hcall),
-            tracer.subscribe(RtasDone, self._rtas),
-            tracer.subscribe(HvWrite, self._write),
-            tracer.subscribe(AreaRequested, self._request),
-            tracer.subscribe(MachineReset, self._reset),
+            tracer.subscribe(VcpuEntered, self._once(self._enter)),
+            tracer.subscribe(VcpuLeft, self._once(self._leave)),
+            tracer.subscribe(HcallDone, self._once(self._hcall)),
+            tracer.subscribe(RtasDone, self._once(self._rtas)),
+            tracer.subscribe(HvWrite, self._once(self._write)),
+            tracer.subscribe(AreaRequested, self._once(self._request)),
+            tracer.subscribe(MachineReset, self._once(self._reset)),
         )
 
     def close(self) -> None:
         """Write no more, but for the ends of slices."""
         for end in self._ends:
             end()
-        now = self._clock.count
+        now = max(self._clock.count, self._latest)
         self._sample(now)
         self._settle()
         for lane in self._lanes.values():
             self._writer.end(lane.turns, now)
         self._writer.end(self._machine, now)
         self._writer.flush()
+
+    def _once(self, listener: Callable[[E], None]) -> Callable[[E], None]:
+        """Leave out what happens again, after a debugger has gone back in time."""
+
+        def listen(event: E) -> None:
+            if self._clock.count >= self._latest:
+                self._latest = self._clock.count
+                listener(event)
+
+        return listen
 
     # Turns.
 
@@ -146,6 +163,9 @@ class Tracks:
         lane.left_at, lane.next_state = now, PREEMPTED
         if now - self._sampled[0] >= SAMPLES_APART:
             self._sample(now)
+            if now - self._flushed >= FLUSHES_APART:
+                self._flushed = now
+                self._writer.flush()
 
     def _reset(self, event: MachineReset) -> None:
         writer, now = self._writer, self._clock.count

@@ -172,8 +172,10 @@ def test_a_question_is_answered_and_a_report_that_can_not_be_written_is_said(tmp
 
     asked = papvmm("report", "-cpu", "help")
     refused = papvmm("report", "-o", tmp_path / "file", "-m", 16, IMAGES / "hello-be.elf")
+    debugged = papvmm("report", "-s", IMAGES / "hello-be.elf")
 
-    assert (asked.returncode, refused.returncode) == (0, 65)
+    assert (asked.returncode, refused.returncode, debugged.returncode) == (0, 65, 2)
+    assert b"papvmm record the run" in debugged.stderr
     assert b"power9" in asked.stdout
     assert b"the report can't be written" in refused.stderr
 

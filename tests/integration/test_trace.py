@@ -7,6 +7,7 @@ import pytest
 
 from papvmm.bits import M64
 from papvmm.machine.builder import boot
+from papvmm.machine.history import History
 from papvmm.observe.demonstrations import reboot
 from papvmm.observe.perfetto import MOST_NAMES, Hex, TraceWriter
 from papvmm.observe.tracks import Tracks
@@ -208,6 +209,25 @@ def test_trace_and_run_write_the_same_trace_which_is_the_same_every_time(tmp_pat
     assert papvmm("run", "--trace", other, *REBOOT).returncode == 0
     assert one.read_bytes() == other.read_bytes()
     assert len(read(one.read_bytes()).events) == len(rebooted.trace.events)
+
+
+def test_what_happens_again_after_going_back_in_time_is_there_once(rebooted):
+    guest, pieces = boot(reboot().harmed.config), []
+    history = History(guest)
+    tracks = Tracks(guest, TraceWriter(pieces.append))
+    guest.run(20_000)
+    history.seek(15_000)
+    guest.run(10_000)
+    tracks.close()
+    trace, whole = read(b"".join(pieces)), rebooted.trace
+
+    for name in ("vcpu0", "vcpu1"):
+        times = [event.time for event in trace.on(name)]
+        assert times == sorted(times)
+        before = [s[1:3] for s in whole.slices(name) if s.depth == 1 and s.begin < 15_000]
+        assert [s[1:3] for s in trace.slices(name) if s.depth == 1][: len(before)] == before
+        hypercalls = [s for s in trace.slices(name) if s.depth == 1]
+        assert len({(s.begin, s.name) for s in hypercalls}) == len(hypercalls)
 
 
 def test_numbers_and_texts_of_any_size_are_read_as_they_were_written():
