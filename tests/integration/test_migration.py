@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import random
 import socket
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -15,6 +17,9 @@ from tests.guest_programs import guest_running
 from tests.integration.test_host_clock import happens
 from tests.migrating import become, here, moved, over, there
 from tests.saved import FOREVER, booted, changed, listened_to, registers, run_to_exit
+
+TRIPS = 3
+"""tools/migrations makes as many as you like, between processes."""
 
 
 @pytest.fixture
@@ -85,6 +90,33 @@ async def test_a_guest_that_runs_meanwhile_says_what_it_would_have_said(uri):
 
     assert listener.said == would_say[: len(listener.said)]
     assert guest.clock.count < other.guest.clock.count
+
+
+async def test_wherever_a_guest_has_been_its_memory_is_as_it_left_it(tmp_path):
+    """There and back at random instants; the hypervisor stores into its areas meanwhile, too."""
+    chance, busy = random.Random(1), {"vcpus": 2, "append": "rounds=0 steps=512"}
+    straight, would_say = booted("busy.elf", **busy)
+    guest, _ = booted("busy.elf", **busy)
+    listener = guest.console.output = Listener()
+    async with AsyncExitStack() as stack:
+        machine, leaving = await stack.enter_async_context(here(guest))
+        machine.resume()
+        for number in range(2 * TRIPS):
+            uri = f"unix:{tmp_path}/{number}"
+            other, coming = await stack.enter_async_context(there(guest.config, uri))
+            other.guest.console.output = listener
+            await listener.lines(listener.said.count(b"\n") + 1)
+            await asyncio.sleep(chance.uniform(0, 0.01))
+            leaving.send(machine, uri)
+            assert await over(leaving) is Status.COMPLETED
+            machine.quit("left")
+            machine, leaving = other, coming
+        await listener.lines(listener.said.count(b"\n") + 5)
+    while len(would_say) < len(listener.said):
+        straight.run(1_000_000)
+
+    assert listener.said == would_say[: len(listener.said)]
+    assert b" 0 pages wrong" in listener.said
 
 
 async def test_whatever_brings_it_brings_all_of_it(tmp_path):
