@@ -126,3 +126,26 @@ async def test_a_guest_that_does_not_converge_is_slowed_down_unless_that_is_swit
                 throttles.add(info.get("cpu-throttle-percentage", 0))
             assert (throttles > {0}) == converges
             await qmp.execute("migrate_cancel")
+
+
+async def test_people_send_a_guest_away_by_the_monitor(tmp_path):
+    guest, _ = booted("busy.elf", append="rounds=0")
+    uri = f"unix:{tmp_path}/way"
+    async with controlled(guest, tmp_path / "control") as (machine, qmp):
+
+        async def told(line):
+            return (await qmp.execute("human-monitor-command", {"command-line": line})).splitlines()
+
+        assert await told("info migrate") == []
+        assert await told("migrate") == ["it takes a URI: see help"]
+        assert await told(f"migrate {uri}") == ["Error: No such file or directory"]
+        assert (await told("info migrate"))[0] == "Migration status: failed"
+        async with there(guest.config, uri) as (_, coming):
+            await qmp.execute("cont")
+            assert await told(f"migrate {uri}") == []
+            assert await over(coming) is Status.COMPLETED
+
+        shown = await told("info migrate")
+        assert shown[0] == "Migration status: completed"
+        assert "total ram: 8192 kbytes" in shown
+        assert machine.run_state is RunState.POSTMIGRATE

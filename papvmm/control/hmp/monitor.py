@@ -7,6 +7,7 @@ from papvmm.control.control import Control
 from papvmm.control.hmp.command import Call, HmpCommand, Refusal
 from papvmm.control.hmp.information import INFORMATION
 from papvmm.control.hmp.memory import MEMORY
+from papvmm.control.hmp.migration import MIGRATING, MIGRATION_INFO
 from papvmm.control.hmp.steering import STEERING
 from papvmm.errors import PapvmmError
 
@@ -62,12 +63,13 @@ def _by_name(commands: tuple[HmpCommand, ...]) -> Mapping[str, HmpCommand]:
     return {name: command for command in commands for name in command.names}
 
 
-INFOS: Final = _by_name(INFORMATION)
+INFOS: Final = _by_name((*INFORMATION, MIGRATION_INFO))
 COMMANDS: Final = _by_name(
     tuple(
         sorted(
             (
                 *MEMORY,
+                *MIGRATING,
                 *STEERING,
                 HmpCommand(("help", "?"), "[cmd]", "show the help", _help),
                 HmpCommand((INFO,), "[subcommand]", "show various information", _info),

@@ -90,6 +90,21 @@ class Migration:
         self._become(Status.SETUP)
         self._task = self._tasks.create_task(self._receive(machine, coming, uri), name="migration")
 
+    async def over(self) -> Figures:
+        """Wait until the migration that is under way is over; return its figures."""
+        assert self.figures is not None
+        ended = asyncio.Event()
+
+        def see(status: Status) -> None:
+            if status in OVER:
+                ended.set()
+
+        if self.figures.status not in OVER:
+            self.on_status.append(see)
+            await ended.wait()
+            self.on_status.remove(see)
+        return self.figures
+
     def cancel(self) -> None:
         """Have the guest stay where it is, if there is still time."""
         going = self._outgoing
