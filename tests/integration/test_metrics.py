@@ -10,9 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from papvmm import __version__
 from papvmm.control.metrics import server as serving
-from papvmm.control.metrics.address import TcpAddress, UnixAddress, parse_address
+from papvmm.control.metrics.address import UnixAddress, parse_address
 from papvmm.control.metrics.file import MetricsFile
 from papvmm.control.metrics.server import LONGEST, MOST_CLIENTS, MetricsServer
+from papvmm.control.tcp import Place
 from papvmm.errors import BadInput, BadUsage
 from papvmm.machine.config import AreasOnReset
 from papvmm.machine.machine import Machine
@@ -115,11 +116,11 @@ async def test_a_unix_socket_that_is_its_owners_alone(tmp_path):
 
 
 async def test_a_port_of_this_host():
-    async with served(TcpAddress("127.0.0.1", 0)) as there:
+    async with served(Place("127.0.0.1", 0)) as there:
         status, _, body = await asked(asyncio.open_connection("127.0.0.1", there.port), GET)
 
         with pytest.raises(BadInput, match="in use"):
-            async with served(TcpAddress("127.0.0.1", there.port)):
+            async with served(Place("127.0.0.1", there.port)):
                 pass
 
     assert status == "200 OK"
@@ -212,8 +213,8 @@ def test_what_is_no_address_is_refused(text):
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ("unix:a b", UnixAddress("a b")), ("tcp::0", TcpAddress("127.0.0.1", 0)),
-        ("tcp:[::1]:9100", TcpAddress("::1", 9100)), ("tcp:host:80", TcpAddress("host", 80)),
+        ("unix:a b", UnixAddress("a b")), ("tcp::0", Place("127.0.0.1", 0)),
+        ("tcp:[::1]:9100", Place("::1", 9100)), ("tcp:host:80", Place("host", 80)),
     ],
 )  # fmt: skip
 def test_addresses(text, address):

@@ -1,13 +1,11 @@
 """Where a debugger connects: ``-gdb unix:PATH`` or ``-gdb tcp:[HOST]:PORT``."""
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
+from papvmm.control.tcp import LOCALHOST, parse_place
 from papvmm.errors import BadUsage
 
-LOCALHOST: Final = "127.0.0.1"
-"""Whoever can connect can do everything: other hosts can't unless they are asked."""
 DEFAULT_PORT: Final = 1234
 """That of ``-s``."""
 _ACCEPTED: Final = ("server", "server=on", "wait=off", "nowait", "nodelay=on")
@@ -46,7 +44,7 @@ def parse_address(text: str) -> GdbAddress:
             raise BadUsage(f"-gdb {text}: {option!r} is neither server=on nor wait=off")
     if kind == "unix":
         return GdbAddress(path=place)
-    match = re.fullmatch(r"(?:\[([^\]]+)\]|([^:\[\]]*)):(\d{1,5})", place)
-    if match is None or not 0 <= int(match[3]) <= 0xFFFF:
+    found = parse_place(place)
+    if found is None:
         raise BadUsage(f"-gdb {text}: write tcp:[HOST]:PORT, as in tcp::{DEFAULT_PORT}")
-    return GdbAddress(host=match[1] or match[2] or LOCALHOST, port=int(match[3]))
+    return GdbAddress(host=found.host, port=found.port)

@@ -16,6 +16,7 @@ from papvmm.control.gdb.debuggee import Debuggee
 from papvmm.control.gdb.packets import Item, Reader, Signal, frame
 from papvmm.control.gdb.session import TOO_LONG, Session
 from papvmm.control.socket_file import WAITING, SocketFile
+from papvmm.control.tcp import listen
 from papvmm.errors import BadInput, BadUsage
 
 CHUNK: Final = 1 << 16
@@ -65,19 +66,13 @@ class GdbServer:
 
     def _listen(self) -> socket.socket:
         """Return a socket that listens at the address; BadUsage if it can't be."""
-        if self._file is not None:
-            try:
-                return self._file.listen()
-            except BadInput as error:
-                raise BadUsage(str(error)) from None
         host, port = self._given.host, self._given.port
         try:
-            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            listening = socket.create_server((host, port), family=family, backlog=WAITING)
-        except (OSError, UnicodeError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise BadUsage(f"-gdb tcp:{host}:{port}: {why}") from None
-        listening.settimeout(0)
+            if self._file is not None:
+                return self._file.listen()
+            listening = listen(host, port, WAITING)
+        except BadInput as error:
+            raise BadUsage(f"-gdb {error}") from None
         self.address = GdbAddress(host=host, port=listening.getsockname()[1])
         return listening
 

@@ -1,12 +1,10 @@
 """Where metrics are to be had: ``--metrics unix:PATH`` or ``tcp:HOST:PORT``."""
 
-import re
 from typing import TypeAlias
 
+from papvmm.control.tcp import Place, parse_place
 from papvmm.errors import BadUsage
 from papvmm.values import Value
-
-LARGEST_PORT = 65535
 
 
 class UnixAddress(Value):
@@ -15,14 +13,7 @@ class UnixAddress(Value):
     path: str
 
 
-class TcpAddress(Value):
-    """A port of a host; port 0 is any that is free."""
-
-    host: str
-    port: int
-
-
-MetricsAddress: TypeAlias = UnixAddress | TcpAddress
+MetricsAddress: TypeAlias = UnixAddress | Place
 
 
 def parse_address(text: str) -> MetricsAddress:
@@ -30,7 +21,7 @@ def parse_address(text: str) -> MetricsAddress:
     kind, _, rest = text.partition(":")
     if kind == "unix" and rest:
         return UnixAddress(rest)
-    match = re.fullmatch(r"(\[[^]]+\]|[^:\[\]]*):(\d{1,5})", rest)
-    if kind == "tcp" and match is not None and int(match[2]) <= LARGEST_PORT:
-        return TcpAddress(match[1].strip("[]") or "127.0.0.1", int(match[2]))
+    place = parse_place(rest) if kind == "tcp" else None
+    if place is not None:
+        return place
     raise BadUsage(f"--metrics {text}: write unix:PATH or tcp:127.0.0.1:PORT")

@@ -7,9 +7,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
-from papvmm.control.metrics.address import MetricsAddress, TcpAddress, UnixAddress
+from papvmm.control.metrics.address import MetricsAddress, UnixAddress
 from papvmm.control.socket_file import SocketFile
-from papvmm.errors import BadInput
+from papvmm.control.tcp import Place, listen
 from papvmm.machine.machine import Machine
 
 PATIENCE: Final = 5.0
@@ -42,8 +42,6 @@ class MetricsServer:
 
     async def __aenter__(self) -> Self:
         listening = self._listen()
-        if isinstance(self._address, TcpAddress):
-            self.port = listening.getsockname()[1]
         self._machine.doorbell.watch(listening)
         self._server = await asyncio.start_server(self._serve, sock=listening, limit=LONGEST)
         return self
@@ -63,8 +61,10 @@ class MetricsServer:
             case UnixAddress(path):
                 self._file = SocketFile(path, "metrics socket")
                 return self._file.listen()
-            case TcpAddress(host, port):
-                return _listen_at(host, port)
+            case Place(host, port):
+                listening = listen(host, port, MOST_CLIENTS)
+                self.port = listening.getsockname()[1]
+                return listening
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1
@@ -105,17 +105,3 @@ def _response(status: str, headers: str = "", length: int = 0) -> bytes:
     return (
         f"HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
     ).encode()
-
-
-def _listen_at(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(MOST_CLIENTS)
-    except OSError as error:
-        listening.close()
-        raise BadInput(f"metrics at {host}:{port}: {error.strerror or error}") from None
-    listening.setblocking(False)  # noqa: FBT003 - the method's only argument
-    return listening

@@ -1,13 +1,10 @@
 """Where a guest goes to or comes from: QEMU's URIs."""
 
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
+from papvmm.control.tcp import parse_place
 from papvmm.errors import BadUsage
 from papvmm.values import Value
-
-LOCAL: Final = "127.0.0.1"
-"""Who is meant where no host is named: nobody else can read along, or pose as a guest."""
-MOST_PORT: Final = 0xFFFF
 
 
 class Unix(Value):
@@ -65,7 +62,7 @@ def parse_uri(text: str) -> Address:
 
 
 def _tcp(text: str, rest: str) -> Tcp:
-    host, _, port = rest.rpartition(":")
-    if not port.isdecimal() or int(port) > MOST_PORT:
+    place = parse_place(rest)
+    if place is None:
         raise BadUsage(f"{text!r}: write tcp:HOST:PORT, as in tcp:127.0.0.1:4444")
-    return Tcp(host.removeprefix("[").removesuffix("]") or LOCAL, int(port))
+    return Tcp(place.host, place.port)

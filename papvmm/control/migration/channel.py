@@ -21,6 +21,7 @@ from papvmm.control.migration.address import (
 )
 from papvmm.control.snapshot.directory import OWNER_ONLY
 from papvmm.control.socket_file import SocketFile
+from papvmm.control.tcp import listen
 from papvmm.errors import BadInput
 
 CONNECTING: Final = 10.0
@@ -217,13 +218,7 @@ class Door:
             self._file = SocketFile(address.path, "socket")
             self._listening = self._file.listen()
         elif isinstance(address, Tcp):
-            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-            try:
-                self._listening = socket.create_server((address.host, address.port), family=family)
-            except OSError as error:
-                raise BadInput(
-                    f"{address.host}:{address.port}: {error.strerror or error}"
-                ) from None
+            self._listening = listen(address.host, address.port, 1)
 
     def accept(self) -> Channel:
         """Return the way by which a guest comes, when somebody is there."""
