@@ -254,3 +254,36 @@ def test_a_table_that_is_loaded_is_searched_as_the_one_it_was():
     loaded.table.load(bytes(vcpu.table.content))
 
     assert loaded.real(EA) == 0x9000
+
+
+def test_entries_that_are_put_back_are_found_again_and_what_followed_from_others_is_forgotten():
+    table = HashTable()
+    first, second = 8, 9
+    table.enter(first, 0x1001, 0x2192)
+    before = table.content[:]
+    table.remove(first, 0x1001)
+    table.enter(second, 0x3003, 0x4192)
+    changed = []
+    table.on_change.append(changed.append)
+
+    table.put_back(0, before[:4096])
+
+    assert table.content[:] == before
+    assert set(changed) == {table.home(second, 0x3003)}
+    other = HashTable()
+    other.load(before)
+    assert table._valid == other._valid
+
+
+def test_reference_and_change_bits_that_are_put_back_are_seen_again():
+    table = HashTable()
+    table.enter(8, 0x1001, 0x2000)
+    before = table.content[:]
+    table.record(8, 0x2180)
+    changed = []
+    table.on_change.append(changed.append)
+
+    table.put_back(0, before[:4096])
+
+    assert table.entry(8) == (0x1001, 0x2000)
+    assert changed
