@@ -48,7 +48,7 @@ def test_linux_is_looked_at_dumped_and_interrupted(guest, banner, tmp_path, cpu)
         line = f"x /{len(BANNER)}xb {banner:#x}"
         shown = qmp.execute("human-monitor-command", **{"command-line": line})
         areas = qmp.execute("human-monitor-command", **{"command-line": "info areas"})
-        qmp.execute("dump-guest-memory", paging=False, protocol=f"file:{core}")
+        qmp.execute("dump-guest-memory", paging=cpu is RADIX, protocol=f"file:{core}")
         live = drgn(banner - KERNEL, "--qemu", tmp_path / "qmp")
         qmp.execute("inject-nmi")
         console.read_until("Kernel panic - not syncing: System Reset")
@@ -62,6 +62,27 @@ def test_linux_is_looked_at_dumped_and_interrupted(guest, banner, tmp_path, cpu)
     assert drgn(banner - KERNEL, "-c", core) == f"ProgramFlags.IS_LINUX_KERNEL {BANNER!r}"
     assert status["status"] == "guest-panicked"
     assert console.shown.count("Oops: System Reset") == 2
+
+
+@pytest.mark.oracle
+def test_gdb_reads_a_core_file_of_linux_by_the_kernels_own_addresses(guest, tmp_path):
+    """The pointer is in .bss, of which vmlinux has no content."""
+    core = tmp_path / "core"
+    with ExitStack() as stack:
+        console = stack.enter_context(Console(*guest))
+        console.read_until(PROMPT)
+        qmp = stack.enter_context(QmpClient(str(tmp_path / "qmp")))
+        qmp.execute("dump-guest-memory", paging=True, protocol=f"file:{core}")
+
+    commands = (f"core-file {core}", "x/s *(char **)&vmcoreinfo_data", "info threads")
+    done = subprocess.run(
+        ("gdb-multiarch", "-batch", "-nx", guest[0],
+         *(argument for command in commands for argument in ("-ex", command))),
+        capture_output=True, check=True, text=True,
+    )  # fmt: skip
+
+    assert '"OSRELEASE=6.1.' in done.stdout
+    assert "LWP 2" in done.stdout
 
 
 def drgn(banner, *arguments):

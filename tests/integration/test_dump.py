@@ -11,8 +11,9 @@ from elftools.elf.elffile import ELFFile
 from qemu.qmp import ExecuteError
 
 from papvmm.isa.msr import MSR_LE, MSR_ME, MSR_SF
-from papvmm.isa.state import CIA, GPR, LR, MSR, VRSAVE, VSCR
+from papvmm.isa.state import CIA, GPR, LPCR, LPCR_HR, LR, MSR, PROCESS_TABLE, VRSAVE, VSCR
 from tests.guest_programs import ENTRY, FOREVER, guest_running
+from tests.page_tables import READ, VALID, Tree
 from tests.programs import image
 from tests.qmp import controlled
 
@@ -82,6 +83,38 @@ async def test_a_piece_of_ram_is_at_its_address(path, tmp_path):
 
     (load,) = (one for one in elf.iter_segments() if one["p_type"] == "PT_LOAD")
     assert (load["p_paddr"], load["p_vaddr"], load.data()) == (0x5000, 0x5000, WHAT[:4])
+
+
+async def test_ram_is_there_by_the_kernels_addresses_too_if_asked_for(path, tmp_path):
+    guest = busy()
+    tree = Tree(guest.memory, pid=0)
+    tree.map(0x7000, 0x5000, 12, READ)
+    guest.vcpus[0].state.write(LPCR, LPCR_HR)
+    guest.vcpus[0].state.write(PROCESS_TABLE, tree.process_table)
+
+    elf = await dumped(guest, path, tmp_path / "core", paging=True)
+
+    loads = [one for one in elf.iter_segments() if one["p_type"] == "PT_LOAD"]
+    assert [(one["p_vaddr"], one["p_paddr"], one["p_filesz"]) for one in loads] == [
+        (0, 0, 1 << 20), (0xC000_0000_0000_7000, 0x5000, 0x1000),
+    ]  # fmt: skip
+    assert loads[0].data() == guest.memory.ram.tobytes()
+    assert loads[1].data() == guest.memory.read(0x5000, 0x1000)
+
+
+async def test_a_tree_without_end_is_given_up(path, tmp_path):
+    guest = busy()
+    tree = Tree(guest.memory, pid=0)
+    for index in range(8192):
+        guest.memory.store_be(tree.root + 8 * index, 8, VALID | tree.root | 9)
+    guest.vcpus[0].state.write(LPCR, LPCR_HR)
+    guest.vcpus[0].state.write(PROCESS_TABLE, tree.process_table)
+
+    async with controlled(guest, path) as (_, qmp):
+        with pytest.raises(ExecuteError, match="too many branches"):
+            await qmp.execute(*to(f"file:{tmp_path}/core", paging=True))
+
+    assert not (tmp_path / "core").exists()
 
 
 async def test_linuxs_own_description_is_among_the_notes(path, tmp_path):
@@ -170,7 +203,8 @@ def read_all(descriptor):
         (to("file:/dev/null"), "no file"),
         (to("file:" + "x" * 300), "too long"),
         (to("file:a\0b"), "null"),
-        (to("file:core", paging=True), "paging"),
+        (to("file:core", paging=True), "no radix trees"),
+        (to("file:core", paging=True, begin=0, length=1), "leave begin and length out"),
         (to("file:core", format="kdump-zlib"), "format"),
         (to("file:core", begin=0), "go together"),
         (to("file:core", begin=0, length=0), "length is 0"),

@@ -7,6 +7,7 @@ from papvmm.isa.state import LPCR, LPCR_HR, LPCR_UPRT, MSR, PID, PROCESS_TABLE, 
 from papvmm.memory.guest_memory import GuestMemory
 from papvmm.mmu.hash_table import HashTable
 from papvmm.mmu.peek import peek
+from papvmm.mmu.survey import kernel_mappings
 from tests import hash_pages
 from tests.page_tables import EXECUTE, PRIVILEGED, READ, Tree
 
@@ -61,3 +62,35 @@ def test_a_hashed_table_leads_where_it_says_whatever_a_page_allows(base, actual)
 
     assert found == [3 << 24 | ea % (1 << actual) + 0xABC, None, None]
     assert guest.table.entry(slot) == before
+
+
+def test_all_that_the_kernel_maps_is_found_in_as_few_pieces_as_there_are():
+    _, memory, tree, kernel = with_trees()
+    for page in range(4):
+        kernel.map(0x7000 + 0x1000 * page, 0x5000 + 0x1000 * page, 12, READ)
+    kernel.map(0xB000, 0x2000, 12, READ)
+    kernel.map(1 << 40, 0x80000, 16, EXECUTE)
+    kernel.map(2 << 40, 1 << 30, 30, EXECUTE)
+    tree.map(0x3000, 0x3000, 12, READ)
+    before = memory.ram.tobytes()
+
+    found = mapped(memory, tree.process_table)
+
+    assert found == [
+        (KERNEL + 0x7000, 0x5000, 0x4000),
+        (KERNEL + 0xB000, 0x2000, 0x1000),
+        (KERNEL + (1 << 40), 0x80000, 0x10000),
+    ]
+    assert memory.ram.tobytes() == before
+
+
+@pytest.mark.parametrize("process_table", [0, 0x3000, 0xFFFFF000, (1 << 60) - 1])
+def test_a_damaged_tree_maps_nothing(process_table):
+    memory = GuestMemory(1 << 16)
+    memory.store_be(0x3000, 8, (1 << 64) - 1)
+
+    assert mapped(memory, process_table) == []
+
+
+def mapped(memory, process_table):
+    return [one for one in kernel_mappings(memory, process_table) if one is not None]

@@ -33,11 +33,23 @@ class Progress(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What to dump, and where to: ``file:PATH`` or ``fd:NAME``. Without a length, all RAM."""
+    """What to dump, and where to: ``file:PATH`` or ``fd:NAME``. Without a length, all RAM.
+
+    ``paging`` asks for the kernel's effective addresses, too.
+    """
 
     protocol: str
     begin: int | None = None
     length: int | None = None
+    paging: bool = False
+
+
+class Area(NamedTuple):
+    """Which RAM, and whether by the kernel's effective addresses, too."""
+
+    gpa: int
+    length: int
+    paging: bool
 
 
 class Dumps:
@@ -63,12 +75,12 @@ class Dumps:
         """Begin to write a dump; what is wrong with what is wanted is raised at once."""
         if self.progress.status == "active":
             raise DumpFailed("a dump is being written: please wait")
-        gpa, length = _range(machine, wanted)
+        area = _range(machine, wanted)
         with ExitStack() as stack:
             outlet = stack.enter_context(open_target(wanted.protocol, files))
-            self.progress = Progress("active", 0, length)
+            self.progress = Progress("active", 0, area.length)
             opened = stack.pop_all()
-        self._task = asyncio.create_task(self._write(machine, gpa, length, outlet, opened))
+        self._task = asyncio.create_task(self._write(machine, area, outlet, opened))
 
     async def close(self) -> None:
         """Give up a dump that is being written; nothing of it is left."""
@@ -76,13 +88,11 @@ class Dumps:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _write(
-        self, machine: Machine, gpa: int, length: int, outlet: Outlet, opened: ExitStack
-    ) -> str:
+    async def _write(self, machine: Machine, area: Area, outlet: Outlet, opened: ExitStack) -> str:
         why = ""
         try:
             with opened:
-                await self._write_at_rest(machine, gpa, length, outlet.file)
+                await self._write_at_rest(machine, area, outlet.file)
                 await outlet.finish()
         except (OSError, PapvmmError) as error:
             why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
@@ -94,13 +104,13 @@ class Dumps:
             listener(self.progress, why)
         return why
 
-    async def _write_at_rest(self, machine: Machine, gpa: int, length: int, file: int) -> None:
+    async def _write_at_rest(self, machine: Machine, area: Area, file: int) -> None:
         """Write a core file while the guest rests, which goes on afterwards if it ran."""
         runs = machine.run_state is RunState.RUNNING
         await machine.pause()
         self.guest_rests = True
         try:
-            core = await core_file(machine.guest, gpa, length)
+            core = await core_file(machine.guest, area.gpa, area.length, paging=area.paging)
             write_all(file, core.head)
             os.lseek(file, core.start - len(core.head), os.SEEK_CUR)
             await self._write_ram(machine, core, file)
@@ -118,11 +128,13 @@ class Dumps:
             await asyncio.sleep(0)
 
 
-def _range(machine: Machine, wanted: Wanted) -> tuple[int, int]:
-    """Return where the RAM begins that is wanted, and its length; errors if there is no such."""
+def _range(machine: Machine, wanted: Wanted) -> Area:
+    """Return what RAM is wanted; errors if there is no such."""
     memory = machine.guest.memory
     if (wanted.begin is None) != (wanted.length is None):
         raise DumpFailed("begin and length go together")
+    if wanted.paging and wanted.begin is not None:
+        raise DumpFailed("paging is for all RAM: leave begin and length out")
     begin, length = wanted.begin or 0, wanted.length
     if length is None:
         length = memory.size
@@ -130,4 +142,4 @@ def _range(machine: Machine, wanted: Wanted) -> tuple[int, int]:
         raise DumpFailed("a dump of nothing: length is 0")
     if not memory.holds(begin, length):
         raise OutOfRange(begin, length)
-    return begin, length
+    return Area(begin, length, wanted.paging)

@@ -75,11 +75,11 @@ async def pmemsave(call: Call) -> str:
 
 async def dump_guest_memory(call: Call) -> str:
     """Write a core file of the guest, which rests meanwhile."""
-    words = [word for word in call.words if word != "-d"]
+    words = [word for word in call.words if word not in ("-d", "-p")]
     if len(words) not in (1, 3) or words[0].startswith("-"):
-        raise Refusal("it takes -d or nothing, a file, and a begin and a length or neither")
+        raise Refusal("it takes -p, -d or neither, a file, and a begin and a length or neither")
     begin, length = (evaluate(word, call.vcpu) for word in words[1:]) if words[1:] else (None, None)
-    wanted, control = Wanted(f"file:{words[0]}", begin, length), call.control
+    wanted, control = Wanted(f"file:{words[0]}", begin, length, "-p" in call.words), call.control
     if "-d" in call.words:
         control.dumps.begin(control.machine, wanted, control.files)
     else:
@@ -98,8 +98,9 @@ async def gpa2hva(call: Call) -> str:
 
 MEMORY: Final = (
     HmpCommand(
-        ("dump-guest-memory",), "[-d] filename [begin length]",
-        "dump guest memory into an ELF core file (-d: return at once)", dump_guest_memory,
+        ("dump-guest-memory",), "[-p] [-d] filename [begin length]",
+        "dump guest memory into an ELF core file (-p: also by the kernel's addresses, -d: return"
+        " at once)", dump_guest_memory,
     ),
     HmpCommand(("memsave",), "addr size file", "save virtual memory to disk", memsave),
     HmpCommand(("pmemsave",), "addr size file", "save physical memory to disk", pmemsave),

@@ -107,11 +107,9 @@ async def memory_write(control: Control, arguments: MemoryWrite) -> Json:
 
 async def dump_guest_memory(control: Control, arguments: Dump) -> Json:
     """Write a core file of the guest, which rests meanwhile."""
-    if arguments.paging:
-        raise BadArgument("the argument 'paging' must be false: addresses are physical ones")
     if arguments.format != ELF:
         raise BadArgument(f"the argument 'format' must be '{ELF}'")
-    wanted = Wanted(arguments.protocol, arguments.begin, arguments.length)
+    wanted = Wanted(arguments.protocol, arguments.begin, arguments.length, arguments.paging)
     if arguments.detach:
         control.dumps.begin(control.machine, wanted, control.files)
     else:
