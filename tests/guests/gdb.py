@@ -11,10 +11,14 @@ PATIENCE = 60
 
 
 class Guest:
-    """A guest that waits at a socket for gdb; ``image`` is where its symbols are."""
+    """A guest that waits at a socket for gdb; ``image`` is where its symbols are.
 
-    def __init__(self, process, path, image, order):
+    ``invitation`` is the line that papvmm says to type.
+    """
+
+    def __init__(self, process, path, image, order, invitation):
         self.process, self.path, self.image, self.order = process, path, image, order
+        self.invitation = invitation
 
     def gdb(self, *commands):
         """Return what gdb prints, from its connection on."""
@@ -44,7 +48,8 @@ def waiting(image, path, *args, order="big", paused=True):
     try:
         while b"target remote" not in (line := process.stderr.readline()):
             assert line
-        yield Guest(process, path, image, order)
+        invitation = line.decode().strip().removeprefix("papvmm: ")
+        yield Guest(process, path, image, order, invitation)
     finally:
         process.kill()
         process.communicate()
