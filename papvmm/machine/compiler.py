@@ -55,7 +55,8 @@ class Process:
                 ),
             )
         except OSError:
-            self.let_go()
+            os.close(self.input)
+            os.close(self.output)
             raise
         finally:
             os.close(theirs)
@@ -65,11 +66,29 @@ class Process:
 
     def close_input(self) -> None:
         """Let it end when it has read and done everything."""
-        self.input = _closed(self.input)
+        if self.input != CLOSED:
+            self.input = _closed(self.input)
+            _ending.add(self.pid)
 
     def let_go(self) -> None:
         """Let it end after the job it is at; nobody waits for it."""
-        self.input, self.output = _closed(self.input), _closed(self.output)
+        self.close_input()
+        self.output = _closed(self.output)
+
+
+_ending: Final[set[int]] = set()
+"""Processes that end, and stay as zombies until they are asked about."""
+
+
+def reap() -> None:
+    """Have the host forget those of our processes that have ended."""
+    for pid in tuple(_ending):
+        try:
+            has_ended = bool(os.waitpid(pid, os.WNOHANG)[0])
+        except ChildProcessError:  # whoever started us has its children forgotten at once
+            has_ended = True
+        if has_ended:
+            _ending.discard(pid)
 
 
 class Worker:
@@ -133,6 +152,8 @@ class Worker:
             self.why_lost = self.why_lost or "its process ended"
             return
         yield Finished(self.pending.popleft(), None)
+        if self._process is not None:
+            self._process.let_go()
         self._unsent.clear()
         self._received.clear()
         if self.pending:
@@ -220,6 +241,7 @@ class CompilerProcess:
 
     def finished(self) -> Sequence[Finished]:
         """Return the jobs finished since the last call."""
+        reap()
         workers = [worker for worker in (self._prompt, self._whole) if worker is not None]
         done = [one for worker in workers for one in worker.finished()]
         while self._waits and any(worker.pending for worker in workers):

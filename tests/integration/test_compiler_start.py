@@ -1,9 +1,13 @@
 """The compiler's process is soon ready: a first run has little to do but to wait for it."""
 
+import os
 import subprocess
 import sys
+import time
 
-from papvmm.machine.compiler import MODULE, REPLY, REQUEST
+import pytest
+
+from papvmm.machine.compiler import MODULE, REPLY, REQUEST, Process, reap
 from papvmm.machine.engine_version import engine_version
 
 NOT_NEEDED = {
@@ -42,3 +46,18 @@ def test_a_compiler_does_nothing_for_an_engine_of_other_sources():
     assert len(same.stdout) > REPLY.size
     assert other.returncode != 0
     assert other.stdout == b""
+
+
+@pytest.mark.parametrize("end", [Process.close_input, Process.let_go])
+def test_a_compiler_that_has_ended_is_no_zombie(end):
+    """Its process is gone, which is when nobody has a child of that number."""
+    process = Process(["/bin/cat"])
+    pid = process.pid
+
+    end(process)
+
+    patience = time.monotonic() + 10
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < patience:
+        reap()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
