@@ -11,6 +11,9 @@ from papvmm.values import Value
 EXPECTED: Final = frozenset(PROBED.values())
 """Names that are not worth mentioning: the guest knows that they may not be there."""
 
+MOST: Final = 64
+"""Things that are told apart: a guest could make up any number of names."""
+
 
 class Asked(Value):
     """Something that was asked for ``count`` times, ``first`` at ``where``."""
@@ -33,6 +36,7 @@ class Missing:
         self._on_first: Final = on_first
         self._everything: Final = everything
         self._asked: Final[dict[tuple[str, str], Asked]] = {}
+        self._others = 0
         guest.door.tracer.subscribe(NotProvided, self._note)
 
     @property
@@ -46,12 +50,17 @@ class Missing:
             if self._everything or not asked.is_expected:
                 times = "once" if asked.count == 1 else f"{asked.count:,} times, first"
                 yield f"{_not_provided(asked.first)}: asked for {times} at {asked.where}"
+        if self._others:
+            yield f"further things are not provided either: asked for {self._others:,} times"
 
     def _note(self, event: NotProvided) -> None:
         key = (event.kind, event.name)
         known = self._asked.get(key)
         if known is not None:
             self._asked[key] = known.replace(count=known.count + 1)
+            return
+        if len(self._asked) == MOST:
+            self._others += 1
             return
         where = self._guest.describe(event.cia)
         place = f"{where} by vcpu{event.vcpu_id} @ {event.icount:,}"

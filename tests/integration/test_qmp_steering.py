@@ -9,6 +9,7 @@ from papvmm.control.qmp.area_events import PAUSE, Seldom
 from papvmm.isa.msr import MSR_DR, MSR_EE, MSR_IR
 from papvmm.isa.state import CIA, MSR, SRR0
 from papvmm.machine.config import AreasOnReset, OnPanic, OnShutdown
+from papvmm.machine.missing import MOST
 from papvmm.papr.hcall import PROBED, Hcall
 from tests.guest_programs import BUFFER, FOREVER, guest_calling, guest_running, hcall
 from tests.qmp import controlled
@@ -175,6 +176,21 @@ async def test_memory_that_is_not_there_is_an_error(path, command, arguments, wh
             await qmp.execute(f"x-papvmm-memory-{command}", arguments)
 
         assert machine.guest.memory.ram.tobytes() == before
+
+
+async def test_names_that_a_guest_makes_up_have_an_end(path):
+    every_token = "addis 11,0,1; addi 11,11,4; mr 3,11; sc 1; b -12"
+    guest = guest_running(every_token)
+    async with controlled(guest, path) as (machine, qmp):
+        machine.resume(limit=4 * (MOST + 500))
+        await machine.rest()
+        found = await qmp.execute("x-papvmm-query-missing")
+        names = []
+        while not qmp.events.empty():
+            names.append((await qmp.events.get())["event"])
+
+    assert len(found) == MOST
+    assert names.count("X_PAPVMM_NOT_PROVIDED") == MOST
 
 
 async def test_what_is_asked_for_in_vain_is_told_once_and_counted(path):

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from papvmm.control.qmp.report import hv_write, registration
 from papvmm.control.strict_json import Object
 from papvmm.machine.guest import Guest
+from papvmm.machine.missing import MOST
 from papvmm.trace.events import AreaRequested, NotProvided, StaleWrite
 from papvmm.vpa.layout import Area
 
@@ -87,8 +88,8 @@ class AreaEvents:
             self._send("X_PAPVMM_VPA_STALE_WRITE", data)
 
     def _not_provided(self, event: NotProvided) -> None:
-        """Tell of each thing once."""
-        if (event.kind, event.name) in self._asked:
+        """Tell of each thing once, of the first ``MOST``."""
+        if (event.kind, event.name) in self._asked or len(self._asked) == MOST:
             return
         self._asked.add((event.kind, event.name))
         data: Object = {
