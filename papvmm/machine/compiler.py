@@ -19,8 +19,8 @@ from papvmm.engine.native.workshop import INTERPRETER, Finished, Job
 from papvmm.machine.engine_version import engine_version
 
 MODULE: Final = "papvmm.machine.compiling"
-LEFT_OVER: Final = 19
-"""Niceness of what nobody waits for."""
+LEFT_OVER: Final = 10
+"""Niceness of what nobody waits for; with 19 it would never be done on a host that is busy."""
 REQUEST: Final = Struct("<III")
 REPLY: Final = Struct("<II")
 CHUNK: Final = 1 << 16
