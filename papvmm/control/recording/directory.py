@@ -5,6 +5,7 @@ The manifest is there when all but the log is whole; the log grows from then on.
 
 import json
 import os
+import re
 import stat
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +27,7 @@ FORMAT: Final = "papvmm-recording"
 SCHEMA: Final = 1
 LARGEST_MANIFEST: Final = 1 << 20
 MOST_BYTES: Final = 1 << 32
+_STORED: Final = re.compile(r"[a-z_0-9]+")
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _OWNER_ONLY: Final = 0o600
 
@@ -93,7 +95,7 @@ def _manifest(directory: Path) -> Members:
 def _listed(directory: Path, name: str, listed: Members) -> bytes:
     size, digest = listed.number("bytes", most=MOST_BYTES), listed.text("sha256")
     listed.done()
-    if "/" in name or name in (MANIFEST, LOG):
+    if not _STORED.fullmatch(name) or name == LOG:
         raise BadInput(f"{MANIFEST} names a file {name!r}")
     data = _read(directory / name, size)
     if len(data) != size or sha256(data).hexdigest() != digest:
@@ -105,11 +107,11 @@ def _read(path: Path, most: int) -> bytes:
     """Return a file's bytes; BadInput if it has more than ``most``, or is no regular file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise BadInput(f"{path.name}: {why}") from None
+    except OSError as error:
+        raise BadInput(f"{path.name}: {error.strerror}") from None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+        os.close(descriptor)
+        raise BadInput(f"{path.name} is no regular file, or longer than it was")
     with open(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > most:
-            raise BadInput(f"{path.name} is no regular file, or longer than it was")
         return file.read()
