@@ -5,7 +5,7 @@ from typing import Final, assert_never
 from papvmm.control.control import Control
 from papvmm.control.dump.job import Progress
 from papvmm.control.migration.figures import Status
-from papvmm.control.qmp.area_events import AreaEvents, Send
+from papvmm.control.qmp.area_events import AreaEvents, Seldom, Send
 from papvmm.control.qmp.commands.memory import progress
 from papvmm.control.steering import QUIT
 from papvmm.control.strict_json import Object
@@ -46,6 +46,7 @@ class Events:
             tracer.subscribe(GuestPanicked, self._on_panic),
         )
         self._areas: Final = AreaEvents(machine.guest, send)
+        self._seldom: Final = Seldom()
         self._was_running = machine.run_state is RunState.RUNNING
         machine.on_change.append(self._on_change)
         control.dumps.on_end.append(self._on_dump)
@@ -77,8 +78,9 @@ class Events:
         self._send("RESET", {"guest": by_guest, "reason": reset.reason})
 
     def _on_panic(self, panic: GuestPanicked) -> None:
-        action = PANIC_ACTIONS[self._control.machine.guest.config.on_panic]
-        self._send("GUEST_PANICKED", {"action": action, "x-papvmm-message": panic.message})
+        if self._seldom.passes(GuestPanicked) is not None:
+            action = PANIC_ACTIONS[self._control.machine.guest.config.on_panic]
+            self._send("GUEST_PANICKED", {"action": action, "x-papvmm-message": panic.message})
 
     def _on_dump(self, latest: Progress, why: str) -> None:
         error: Object = {"error": why} if why else {}
