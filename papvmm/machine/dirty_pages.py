@@ -76,6 +76,27 @@ class DirtyPages:
         runs = self._runs(_COPIED, 0, self.size)
         return sum(-(-(stop - start) // PAGESIZE) for start, stop in runs)
 
+    def populated(self, first: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the ranges of RAM, within one, that may hold anything but zeros, in order.
+
+        To read the others would cost the host memory. A host that doesn't tell says: all.
+        """
+        for window in range(first - first % WINDOW, end, WINDOW):
+            stop = min(window + WINDOW, self.size)
+            try:
+                ranges = self._populated(window, stop)
+            except PapvmmError:
+                ranges = [(window, stop)]
+            for begin, after in ranges:
+                if begin < end and first < after:
+                    yield max(begin, first), min(after, end)
+
+    def _populated(self, window: int, end: int) -> list[tuple[int, int]]:
+        if window not in self._followed:
+            return list(self._runs(_IN_USE, window, end))
+        ranges = [(gpa, min(gpa + PAGESIZE, end)) for gpa in self.held(window)]
+        return sorted((*ranges, *self._runs(_COPIED, window, end)))
+
     def held(self, window: int) -> Iterator[int]:
         """Yield the pages of a window that is followed which hold anything."""
         at = window

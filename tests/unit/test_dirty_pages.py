@@ -131,3 +131,25 @@ def test_window_by_window_everything_is_found_first_and_then_what_changes():
     assert copy == memory.read(0, memory.size)
     assert 40 <= sizes[0] < 90
     assert changes.take() == {}
+
+
+@pytest.mark.parametrize("followed", [False, True])
+def test_all_that_holds_anything_is_populated_and_little_else(followed):
+    memory = GuestMemory(4 * WINDOW)
+    pages = DirtyPages(memory)
+    written = [0, 5 * PAGESIZE, WINDOW - PAGESIZE, WINDOW, 3 * WINDOW + 8 * PAGESIZE]
+    for gpa in written[:3]:
+        memory.write(gpa, b"x")
+    changes = pages.subscribe() if followed else None
+    for gpa in written[3:]:
+        memory.write(gpa, b"y")
+
+    found = set()
+    for start, stop in pages.populated(0, memory.size):
+        found |= set(range(start, stop, PAGESIZE))
+
+    assert found >= set(written)
+    assert len(found) < 3 * len(written)
+    assert list(pages.populated(100, 200)) == [(100, 200)]
+    assert list(pages.populated(2 * WINDOW, 3 * WINDOW)) == []
+    assert changes is None or set(changes.take()) == set(written[3:])

@@ -57,7 +57,7 @@ async def core_file(guest: Guest, gpa: int, length: int, *, paging: bool = False
     first = guest.vcpus[0].state
     is_little = first.read(LPCR) & LPCR_ILE or first.read(MSR) & MSR_LE
     order: Order = "little" if is_little else "big"
-    text = await vmcoreinfo(guest.memory)
+    text = await vmcoreinfo(guest)
     notes = b"".join(
         (
             *(one for vcpu in guest.vcpus for one in vcpu_notes(vcpu, order)),

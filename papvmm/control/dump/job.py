@@ -120,12 +120,17 @@ class Dumps:
                 machine.resume()
 
     async def _write_ram(self, machine: Machine, core: CoreFile, file: int) -> None:
-        ram, end = machine.guest.memory.ram, core.gpa + core.length
+        """Write RAM at the file's position; what holds nothing isn't even looked at."""
+        guest, end = machine.guest, core.gpa + core.length
+        base = os.lseek(file, 0, os.SEEK_CUR) - core.gpa
         for gpa in range(core.gpa, end, PIECE):
-            piece = ram[gpa : min(gpa + PIECE, end)]
-            write_sparsely(file, piece)
-            self.progress = self.progress._replace(completed=self.progress.completed + len(piece))
+            after = min(gpa + PIECE, end)
+            for start, stop in guest.dirty_pages.populated(gpa, after):
+                os.lseek(file, base + start, os.SEEK_SET)
+                write_sparsely(file, guest.memory.ram[start:stop])
+            self.progress = self.progress._replace(completed=after - core.gpa)
             await asyncio.sleep(0)
+        os.lseek(file, base + end, os.SEEK_SET)
 
 
 def _range(machine: Machine, wanted: Wanted) -> Area:

@@ -8,7 +8,8 @@ import asyncio
 import re
 from typing import Final
 
-from papvmm.memory.guest_memory import PAGE, GuestMemory
+from papvmm.machine.guest import Guest
+from papvmm.memory.guest_memory import PAGE
 
 FIRST: Final = b"OSRELEASE="
 _TEXT: Final = re.compile(rb"(?:[\x21-\x7e][\x20-\x7e]*\n)+")
@@ -17,14 +18,19 @@ AT_ONCE: Final = 16 << 20
 _NEEDED: Final = b"\nPAGESIZE="
 
 
-async def vmcoreinfo(memory: GuestMemory) -> bytes | None:
+async def vmcoreinfo(guest: Guest) -> bytes | None:
     """Return the text, or None if there is none; the first one, if kernels have left several."""
-    ram, length = memory.ram, len(FIRST)
-    for gpa in range(0, memory.size - PAGE + 1, PAGE):
-        if gpa % AT_ONCE == 0:
-            await asyncio.sleep(0)
-        if ram[gpa : gpa + length].tobytes() == FIRST:
-            text = _TEXT.match(memory.read(gpa, PAGE))
-            if text is not None and _NEEDED in text[0]:
-                return text[0]
+    memory = guest.memory
+    for window in range(0, memory.size, AT_ONCE):
+        await asyncio.sleep(0)
+        for start, stop in guest.dirty_pages.populated(window, min(window + AT_ONCE, memory.size)):
+            for gpa in range(start, stop, PAGE):
+                text = _text(memory.read(gpa, min(PAGE, memory.size - gpa)))
+                if text is not None:
+                    return text
     return None
+
+
+def _text(page: bytes) -> bytes | None:
+    match = _TEXT.match(page) if page.startswith(FIRST) else None
+    return match[0] if match is not None and _NEEDED in match[0] else None
