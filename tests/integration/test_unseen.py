@@ -11,8 +11,10 @@ from contextlib import closing
 
 import pytest
 
+from papvmm.control.hmp.registers import registers
 from papvmm.control.metrics.address import UnixAddress
 from papvmm.control.metrics.server import MetricsServer
+from papvmm.control.recording.directory import record
 from papvmm.digests import sha256
 from papvmm.engine.watch import Watch
 from papvmm.machine.history import History
@@ -20,6 +22,8 @@ from papvmm.machine.machine import Machine
 from papvmm.machine.outcome import PoweredOff
 from papvmm.machine.runstate import RunState
 from papvmm.machine.state import capture
+from papvmm.observe.instructions import PER_INSTRUCTION, narrate
+from papvmm.observe.log import CLASSES, Log
 from papvmm.observe.metrics import CONTENT_TYPE, Metrics
 from papvmm.observe.perfetto import TraceWriter
 from papvmm.observe.tracks import Tracks
@@ -30,6 +34,7 @@ from tests.saved import FOREVER, booted
 SLICE = 777
 VCPUS = 3
 STOPS = 10
+SAVES = 4
 ASKED = (
     "query-status", "query-cpus-fast", "x-papvmm-query-areas", "x-papvmm-query-top",
     "x-papvmm-hv-writes",
@@ -181,13 +186,67 @@ async def going_back(guest, _path):
     assert guest.run(FOREVER) == PoweredOff()
 
 
+async def logging(guest, _path):
+    lines = []
+    Log(guest, CLASSES.keys(), lines.append)
+    async with Machine(guest) as machine:
+        await in_stretches(machine, nothing)
+    assert len(lines) > 500
+
+
+async def instructions(guest, _path):
+    lines = []
+    narrate(guest, PER_INSTRUCTION, lines.append, registers)
+    async with Machine(guest) as machine:
+        await in_stretches(machine, nothing)
+    assert len(lines) > guest.clock.icount
+
+
+async def recording(guest, path):
+    recorder = record(guest, path)
+    async with Machine(guest) as machine:
+        await in_stretches(machine, nothing)
+        recorder.finish(machine.outcome)
+
+
+async def saving(guest, path):
+    """It is saved between two entries, and goes on: the saved one is another guest."""
+    async with controlled(guest, path) as (machine, server):
+        for _ in range(SAVES):
+            machine.resume(limit=5000)
+            await machine.rest()
+            machine.resume()
+            await machine.pause()
+            await server.execute("x-papvmm-save", {"directory": f"{path}.saved"})
+        machine.resume()
+        assert await machine.end() == PoweredOff()
+
+
+async def sent_and_kept(guest, path):
+    """It migrates into a file, and goes on here all the same."""
+    async with controlled(guest, path) as (machine, server):
+        for part in range(SAVES):
+            machine.resume(limit=5000)
+            await machine.rest()
+            await server.execute("cont")
+            await server.execute("migrate", {"uri": f"file:{path}.{part}"})
+            while (await server.execute("query-migrate"))["status"] not in ("completed", "failed"):
+                pass
+            if machine.run_state is RunState.SHUTDOWN:
+                break
+        if machine.run_state is not RunState.SHUTDOWN:
+            await server.execute("cont")
+        assert await machine.end() == PoweredOff()
+
+
 WATCHERS = (
     pauses, tracing, metrics, qmp, monitor, gdb, watchpoints, changes_of_memory, going_back,
+    logging, pytest.param(instructions, marks=pytest.mark.slow), recording, saving, sent_and_kept,
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("accel", ["native", "python"])
-@pytest.mark.parametrize("watcher", WATCHERS, ids=lambda watcher: watcher.__name__)
+@pytest.mark.parametrize("watcher", WATCHERS, ids=lambda one: one.__name__)
 async def test_a_guest_that_is_watched_does_what_it_does(watcher, accel, unwatched, tmp_path):
     guest, said = smp(accel)
 
