@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Final, NamedTuple
 
 from papvmm.observe.exhibit import Names, Result
@@ -147,7 +147,7 @@ class Block(NamedTuple):
 def _blocks(record: RunRecord, axis: Axis, turns: Iterable[Turn], y: float) -> Iterator[Node]:
     handover = record.handover
     blocks = _joined(turns, axis, handover.icount if handover else record.end + 1)
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, following in zip_longest(blocks, blocks[1:]):
         if block.end < axis.start or block.start > axis.end:
             continue
         x, end = axis.x(block.start), axis.x(block.end)

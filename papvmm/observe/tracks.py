@@ -28,6 +28,7 @@ from papvmm.trace.events import (
     VcpuLeft,
 )
 from papvmm.vcpu.vcpu import Vcpu, VcpuRunState
+from papvmm.vpa.dtl import DTL_ENTRY
 from papvmm.vpa.layout import Area
 from papvmm.vpa.lppaca import LPPACA, YIELD_COUNT
 
@@ -41,6 +42,8 @@ KEPT: Final = 1 << 12
 """Kinds of stores whose descriptions are kept ready."""
 
 WORD: Final = 8
+SHOWN: Final = DTL_ENTRY.size
+"""Bytes of a store that are shown at most."""
 ABOUT: Final = "virtual time: 1 ns is one instruction of any vcpu, or idle"
 _COUNT: Final = LPPACA.name_at(YIELD_COUNT.offset)
 
@@ -283,5 +286,7 @@ def _kernel(guest: Guest) -> str:
 
 
 def _value(stored: bytes) -> Detail:
-    """Show a stored number as one, and other bytes as such."""
-    return Hex(int.from_bytes(stored, "big")) if len(stored) <= WORD else stored.hex(" ")
+    """Show a stored number as one, and other bytes as such, only the first ones of many."""
+    if len(stored) <= WORD:
+        return Hex(int.from_bytes(stored, "big"))
+    return stored[:SHOWN].hex(" ") + (" …" if len(stored) > SHOWN else "")
