@@ -113,14 +113,19 @@ def test_addresses_have_the_kernels_names_where_its_file_is_there():
 
 
 def test_a_sample_goes_over_the_wire():
-    assert from_json(Sample, to_json(SAMPLE)) == SAMPLE
+    told = to_json(SAMPLE)
+
+    assert from_json(Sample, told) == SAMPLE
+    assert told["vcpus"][0]["yield-count"] == 88
+    assert told["vcpus"][0]["hypercalls"] == {"H_CEDE": 7}
+    assert told["latest-stale"]["new"] == "07" + 47 * "00"
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"count": "1"}, {"count": True}, {"vcpus": {}}, {"vcpus": [1]}, {"kernel": 1},
-        {"latest_stale": to_json(STALE) | {"old": "xy"}}, {"more": 1}, {"log": [to_json(BUSY)]},
+        {"latest-stale": to_json(STALE) | {"old": "xy"}}, {"more": 1}, {"log": [to_json(BUSY)]},
     ],
 )  # fmt: skip
 def test_another_answer_than_a_sample_is_refused(change):

@@ -1,6 +1,7 @@
 """Values as JSON and back, by the annotations of their classes.
 
-A value is an object of its fields, bytes are hexadecimal, tuples are lists.
+A value is an object of its fields, with hyphens in their names as QMP has them; bytes are
+hexadecimal, tuples are lists.
 """
 
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ def to_json(value: object) -> Json:
         case Mapping():
             return {str(key): to_json(item) for key, item in value.items()}
         case Value():
-            return {name: to_json(getattr(value, name)) for name in value.__match_args__}
+            return {_told(name): to_json(getattr(value, name)) for name in value.__match_args__}
         case _:
             raise TypeError(f"{value!r} has no form in JSON")
 
@@ -38,9 +39,13 @@ def from_json(kind: type[V], data: Json) -> V:
     if not isinstance(data, dict):
         raise BadInput(f"{data!r} is no {kind.__name__}")
     names, hints = kind.__match_args__, get_type_hints(kind)
-    if data.keys() != set(names):
+    if data.keys() != set(map(_told, names)):
         raise BadInput(f"a {kind.__name__} has other fields than {', '.join(data)}")
-    return kind(**{name: _read(hints[name], data[name]) for name in names})
+    return kind(**{name: _read(hints[name], data[_told(name)]) for name in names})
+
+
+def _told(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _read(hint: object, data: Json) -> object:
