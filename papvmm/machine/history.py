@@ -12,7 +12,7 @@ the history there: the old future never happened.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import thread_time
-from typing import Final
+from typing import Final, TypeAlias
 
 from papvmm.machine.checkpoints import Checkpoints
 from papvmm.machine.guest import Guest
@@ -36,6 +36,13 @@ RECORDED: Final = "end of the recording"
 """Why a guest pauses that has done again all that a recording tells of."""
 STRETCH: Final = 1 << 20
 """Instructions done again in one go, at most, so that others get their turn."""
+
+GivesUp: TypeAlias = Callable[[], bool]
+GAVE_UP: Final = Paused("somebody gave up the way back")
+
+
+def _never() -> bool:
+    return False
 
 
 class History:
@@ -148,20 +155,24 @@ class History:
         self._reach(min(goal, self.end))
         return self.position
 
-    def step_back(self, vcpu: Vcpu) -> bool:
+    def step_back(self, vcpu: Vcpu, gives_up: GivesUp = _never) -> bool:
         """Bring the guest to where a vcpu was about to execute the instruction it did last.
 
-        Tell whether there is such a moment; if not, the guest is where history begins.
+        Tell whether there is such a moment; if not, the guest is where history begins. ``gives_up``
+        is asked now and then; if it says so, the guest stays where it has got to, in the past.
         """
-        latest = self._latest_of(vcpu)
+        latest = self._latest_of(vcpu, gives_up)
+        if latest is None and self.position != self.begin:
+            return True
         self._reach(self.begin if latest is None else last_at(latest - 1))
         return latest is not None
 
-    def run_back(self) -> Outcome | None:
+    def run_back(self, gives_up: GivesUp = _never) -> Outcome | None:
         """Bring the guest to the latest moment before this one at which it would have stopped.
 
         What stops it are breakpoints and watchpoints as they are in the engines. Return what
-        did; None if nothing would, and the guest is where history begins.
+        did; None if nothing would, and the guest is where history begins; or ``GAVE_UP``, and it is
+        where the way back has led, if ``gives_up`` says so, which is asked now and then.
         """
         present = self.position
         hits: list[tuple[Position, Outcome]] = []
@@ -171,22 +182,24 @@ class History:
                 hits.append((self.position, outcome))
             return True
 
-        if not self._scan_back(note, lambda: bool(hits)):
+        if not self._scan_back(note, lambda: bool(hits) or gives_up()):
             return None
+        if not hits:
+            return GAVE_UP
         position, outcome = hits[-1]
         self._reach(position)
         if isinstance(outcome, Paused) and isinstance(outcome.hit, GuestAccess):
             self._excuse()
         return outcome
 
-    def _latest_of(self, vcpu: Vcpu) -> int | None:
+    def _latest_of(self, vcpu: Vcpu, gives_up: GivesUp) -> int | None:
         """Return the count after the instruction that a vcpu executed last, if any."""
         scheduler, icount = self.guest.scheduler, self.position.icount
         if scheduler.current is vcpu and scheduler.left < scheduler.slice_counts:
             return icount if icount > self.begin.icount else None
         latest = self._player.latest
-        found = self._scan_back(None, lambda: vcpu.vcpu_id in latest)
-        return latest[vcpu.vcpu_id] if found else None
+        self._scan_back(None, lambda: vcpu.vcpu_id in latest or gives_up())
+        return latest.get(vcpu.vcpu_id)
 
     def _scan_back(
         self, on_stop: Callable[[Outcome], bool] | None, found: Callable[[], bool]

@@ -6,7 +6,7 @@ from papvmm.isa.state import CIA, GPR
 from papvmm.machine.builder import boot
 from papvmm.machine.config import AreasOnReset, File, MachineConfig
 from tests.guest_programs import ENTRY, guest_running, place
-from tests.rsp import debugged
+from tests.rsp import debugged, until
 from tests.shell import IMAGES
 
 COUNTS = "addi 10,10,1; std 10,0x800(0); ld 11,0x800(0); b -12"
@@ -213,6 +213,23 @@ async def test_the_way_back_begins_with_the_stores_of_the_last_exit(path):
 
         assert int(await peer.ask("m600100,4"), 16) == int(count, 16) - 1
         assert guest.clock.icount == end - 1
+
+
+async def test_the_way_back_is_interrupted(path):
+    """The watched bytes are never stored to, and history has two checkpoints at least."""
+    guest = counting()
+    async with debugged(guest, path) as (_, peer):
+        peer.say("c")
+        await until(lambda: len(guest.history.checkpoints) > 2)
+        peer.interrupt()
+        await peer.hear()
+        latest = guest.clock.icount
+        await peer.ask("Z2,8000,8")
+        peer.say("bc")
+        peer.interrupt()
+
+        assert await peer.hear() == "T02thread:1;"
+        assert 0 < guest.clock.icount <= latest
 
 
 async def test_monitor_commands_are_answered_by_the_human_monitor(path):

@@ -57,6 +57,8 @@ class Debuggee:
         """Where the way back has led to, until the guest goes on."""
         self._is_interrupted = False
         """Whether an interruption came before what it is to interrupt."""
+        self.hears: Callable[[], bool] = lambda: False
+        """Tells whether the debugger says something, while nobody reads what it is."""
         self._last: Vcpu = self.vcpus[0]
 
     # Coming and going.
@@ -111,7 +113,7 @@ class Debuggee:
     def step_back(self, vcpu: Vcpu) -> Stop:
         """Bring the guest to where a vcpu was about to execute its last instruction."""
         assert self.history is not None
-        found = self.history.step_back(vcpu)
+        found = self.history.step_back(vcpu, self._gives_up)
         return self._turn_back(Stopped(SIGTRAP, vcpu, "" if found else BEGIN))
 
     def go_back(self) -> Stop:
@@ -123,7 +125,7 @@ class Debuggee:
         history, scheduler = self.history, self.guest.scheduler
         assert history is not None
         present = history.position
-        outcome = history.run_back()
+        outcome = history.run_back(self._gives_up)
         if outcome is None:
             first = scheduler.current or next(iter(scheduler.waiting), self._last)
             return self._turn_back(Stopped(SIGTRAP, first, BEGIN))
@@ -132,6 +134,9 @@ class Debuggee:
             history.seek(min(present, last_at(history.position.icount + 1)))
             return self._turn_back(self._at(outcome, self.guest.find_vcpu(hit.vcpu_id)))
         return self._turn_back(self._at(outcome, (hit and history.ran_last) or scheduler.current))
+
+    def _gives_up(self) -> bool:
+        return self._is_interrupted or self.hears()
 
     def _turn_back(self, stop: Stopped) -> Stop:
         self.machine.spared = None

@@ -6,6 +6,7 @@ gets no further ones.
 """
 
 import asyncio
+import select
 import socket
 from contextlib import suppress
 from types import TracebackType
@@ -99,6 +100,7 @@ class Client:
         self._debuggee: Final = debuggee
         self._reader: Final = reader
         self._writer: Final = writer
+        self._socket: Final[socket.socket] = writer.get_extra_info("socket")
         self._packets: Final = Reader()
         self._session: Final = Session(debuggee)
         self._queue: Final[asyncio.Queue[Item | None]] = asyncio.Queue(QUEUED)
@@ -107,6 +109,7 @@ class Client:
 
     async def converse(self) -> None:
         """Serve the debugger until it leaves."""
+        self._debuggee.hears = self._hears
         reading = asyncio.create_task(self._read(), name="gdb reader")
         talking = asyncio.create_task(self._talk(), name="gdb replies")
         try:
@@ -122,6 +125,10 @@ class Client:
         for outcome in outcomes:
             if isinstance(outcome, Exception) and not isinstance(outcome, ConnectionError):
                 raise outcome
+
+    def _hears(self) -> bool:
+        """Tell whether something has come that is not read: before a reply, an interruption."""
+        return bool(select.select((self._socket,), (), (), 0)[0])
 
     async def _read(self) -> None:
         """Acknowledge and queue what comes; an interruption is for at once.
