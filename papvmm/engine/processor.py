@@ -92,6 +92,7 @@ class Processor:
         isa: Isa = Isa.V3_0,
     ) -> None:
         self._executor: Final = executor
+        self._execute: Final = executor.run
         self.state: Final = executor.state
         self.breakpoints: Final = executor.breakpoints
         self.watchpoints: Final = executor.watchpoints
@@ -139,7 +140,11 @@ class Processor:
                 if not free:
                     continue
                 left = min(left, free)
-            reason = self._step() if msr & TRACING else self._handle(self._executor.run(left))
+            if msr & TRACING:
+                reason = self._step()
+            else:
+                stop = self._execute(left)
+                reason = self._hypercall() if stop is _HYPERCALL else self._handle(stop)
             if reason is not None:
                 if reason is KICKED:
                     self._unseen = q[_NOW] != end - budget
@@ -179,9 +184,9 @@ class Processor:
 
     def _handle(self, stop: StopReason) -> ExitReason | None:
         """Do what a stop asks for; return why the machine has to know, if it has."""
-        if stop is _HYPERCALL:
-            return self._hypercall()
         match stop:
+            case Exit.HYPERCALL:
+                return self._hypercall()
             case Stop.ODD | Exit.HELPER | Exit.ALIGNMENT:
                 return self._step()
             case StorageInterrupt():

@@ -109,11 +109,7 @@ class NativeExecutor:
         if self._may_stop or self.breakpoints or self.watchpoints:
             self._may_stop = self._told.tell(self.breakpoints, self.watchpoints)
             q[_PASSED] = q[_NOW]
-        return self._run(q[_NOW] + budget)
-
-    def _run(self, end: int) -> StopReason:
-        """Run until NOW is ``end``, or to the first exit."""
-        q = self._q
+        end = q[_NOW] + budget
         stop: StopReason = _BUDGET
         while stop is _BUDGET and (now := q[_NOW]) != end:
             if now >= self._next_sample:
