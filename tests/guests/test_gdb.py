@@ -1,8 +1,13 @@
 """Guests under gdb-multiarch itself."""
 
+import re
+import subprocess
+import time
+
 import pytest
 
 from tests.guests.gdb import values, waiting
+from tests.guests.qemu import MACHINE, QEMU
 from tests.shell import IMAGES
 
 pytestmark = pytest.mark.oracle
@@ -137,3 +142,25 @@ def test_a_guest_that_crashes_has_an_exit_code(path):
     assert "=> " in told
     assert "the host crashed @" in told
     assert "exited with code 041" in told
+
+
+def described(told):
+    """Return the registers of gdb's own features, with their bits, as gdb was told."""
+    features = re.findall(r'<feature name="org.gnu.gdb.power.(.*?)</feature>', told, re.DOTALL)
+    return dict(re.findall(r'<reg name="(.*?)" bitsize="(.*?)"', "".join(features)))
+
+
+def test_the_registers_of_gdbs_features_are_those_qemu_has(path, tmp_path):
+    qemu = (QEMU, "-nodefaults", "-display", "none", "-machine", MACHINE, "-S")
+    socket = tmp_path / "qemu"
+    with waiting(IMAGES / "hello-be.elf", path) as guest:
+        mine = described(guest.gdb("maint print xml-tdesc", "kill"))
+        with subprocess.Popen((*qemu, "-gdb", f"unix:{socket},server=on,wait=off")):
+            while not socket.exists():
+                time.sleep(0.01)
+            guest.path = socket
+            theirs = described(guest.gdb("maint print xml-tdesc", "kill"))
+
+    assert len(theirs) == 32 + 6 + 33 + 34 + 32
+    assert (theirs.pop("fpscr"), mine.pop("fpscr")) == ("32", "64"), "POWER6 made it wider"
+    assert mine == theirs

@@ -35,6 +35,12 @@ def test_a_value_that_looks_like_an_option_is_none():
     assert translated(["-append", "-w"])[3:] == ["-append=-w"]
 
 
+def test_a_debugger_connects_as_to_qemu():
+    line = "-s -S -gdb tcp::9000,server=on,wait=off"
+
+    assert translated(line.split()) == ["run", "--clock", "host", *line.split()]
+
+
 def test_a_control_monitor_on_a_socket_is_qmp():
     line = "-chardev socket,id=mon,path=/tmp/s,server=on,wait=off -mon chardev=mon,mode=control"
 

@@ -1,6 +1,6 @@
 """The registers of a vcpu as a debugger knows them: gdb's own features, SPRs, and the areas.
 
-Numbers are those QEMU gives the registers of gdb's features; the others follow.
+The first 71, core and FPU, have the order of QEMU's ``g``; the others follow. gdb goes by names.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ SPRS: Final = "org.papvmm.spr"
 AREAS: Final = "org.papvmm.vpa"
 
 TOLD_AT_ONCE: Final = 71
-"""How many registers ``g`` and ``G`` carry, as QEMU's: those of the core, and the FPU's."""
+"""How many registers ``g`` and ``G`` carry: those of the core, and the FPU's."""
 
 _PREFIXES: Final = {Area.VPA: "vpa", Area.SLB_SHADOW: "slb", Area.DTL: "dtl"}
 
