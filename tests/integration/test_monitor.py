@@ -45,7 +45,7 @@ async def typist_at(path):
 
 @asynccontextmanager
 async def monitored(path):
-    machine = Machine(guest_running(FOREVER, slice_counts=10_000), attended=True)
+    machine = Machine(guest_running(FOREVER, vcpus=2, slice_counts=10_000), attended=True)
     address = SocketAddress(str(path), wait=False)
     async with machine, MonitorServer(address, Control(machine)), typist_at(path) as typist:
         (greeting,) = await typist.hear()
@@ -64,6 +64,14 @@ async def test_commands_are_typed_and_answered(path):
         assert await typist.type(b"no\xffthing\0\n") == ["unknown command: 'no�thing\0'"]
         typist.writer.write(b"quit\n")
         await machine.end()
+
+
+async def test_a_vcpu_is_chosen_for_the_commands_that_follow(path):
+    async with monitored(path) as (_, typist):
+        assert await typist.type(b"cpu 2\n") == ["invalid CPU index"]
+        assert (await typist.type(b"info cpus\n"))[0].startswith("* CPU #0")
+        assert await typist.type(b"cpu 1\n") == []
+        assert (await typist.type(b"info cpus\n"))[1].startswith("* CPU #1")
 
 
 async def test_a_line_that_is_too_long_is_one_mistake(path):

@@ -54,6 +54,8 @@ class Typist:
         self._connection: Final = Connection(connected)
         self._line: Final = bytearray()
         self._is_too_long = False
+        self._vcpu_id = 0
+        """The vcpu that commands are about."""
 
     async def converse(self) -> None:
         """Serve the client until it leaves, or is cut off."""
@@ -90,7 +92,20 @@ class Typist:
         line, is_too_long = self._line.decode(errors="replace"), self._is_too_long
         self._line.clear()
         self._is_too_long = False
-        return "the line is too long\n" if is_too_long else await human(self._control, line)
+        match line.split():
+            case _ if is_too_long:
+                return "the line is too long\n"
+            case ["cpu", number] if number.isdecimal():
+                return self._choose(int(number))
+            case _:
+                return await human(self._control, line, self._vcpu_id)
+
+    def _choose(self, vcpu_id: int) -> str:
+        """Let commands be about another vcpu."""
+        if self._control.machine.guest.find_vcpu(vcpu_id) is None:
+            return "invalid CPU index\n"
+        self._vcpu_id = vcpu_id
+        return ""
 
     def _say(self, text: str) -> None:
         if self._connection.backlog > BACKLOG:
