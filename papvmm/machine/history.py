@@ -39,10 +39,7 @@ STRETCH: Final = 1 << 20
 
 GivesUp: TypeAlias = Callable[[], bool]
 GAVE_UP: Final = Paused("somebody gave up the way back")
-
-
-def _never() -> bool:
-    return False
+"""How a search ends that a ``GivesUp`` has ended; ``bool()`` never does."""
 
 
 class History:
@@ -155,7 +152,7 @@ class History:
         self._reach(min(goal, self.end))
         return self.position
 
-    def step_back(self, vcpu: Vcpu, gives_up: GivesUp = _never) -> bool:
+    def step_back(self, vcpu: Vcpu, gives_up: GivesUp = bool) -> bool:
         """Bring the guest to where a vcpu was about to execute the instruction it did last.
 
         Tell whether there is such a moment; if not, the guest is where history begins. ``gives_up``
@@ -167,7 +164,7 @@ class History:
         self._reach(self.begin if latest is None else last_at(latest - 1))
         return latest is not None
 
-    def run_back(self, gives_up: GivesUp = _never) -> Outcome | None:
+    def run_back(self, gives_up: GivesUp = bool) -> Outcome | None:
         """Bring the guest to the latest moment before this one at which it would have stopped.
 
         What stops it are breakpoints and watchpoints as they are in the engines. Return what
