@@ -18,6 +18,7 @@ from papvmm.vpa.layout import Area
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 COUNTER: Final = "counter"
 GAUGE: Final = "gauge"
+EARLIER: Final = "earlier"
 
 
 class Sample(NamedTuple):
@@ -37,13 +38,11 @@ class Metric(NamedTuple):
 
 
 class Metrics:
-    """The metrics of a guest from now on; resets before that have no reason."""
+    """The metrics of a guest, whose resets before now, or before it came here, are ``EARLIER``."""
 
     def __init__(self, guest: Guest) -> None:
         self._guest: Final = guest
         self._resets: Final[Counter[str]] = Counter()
-        if guest.door.generation:
-            self._resets["unknown"] = guest.door.generation
         guest.door.tracer.subscribe(MachineReset, self._count_reset)
 
     def text(self) -> str:
@@ -117,8 +116,13 @@ class Metrics:
         )  # fmt: skip
         yield Metric(
             "papvmm_resets_total", COUNTER, "Resets, by what asked for them.",
-            [Sample(count, {"reason": reason}) for reason, count in self._resets.items()],
+            [Sample(count, {"reason": reason}) for reason, count in self._reasons().items()],
         )  # fmt: skip
+
+    def _reasons(self) -> dict[str, int]:
+        """Return how many resets each reason has had."""
+        earlier = self._guest.door.generation - self._resets.total()
+        return ({EARLIER: earlier} if earlier > 0 else {}) | self._resets
 
 
 def _one(name: str, kind: str, text: str, value: float, **labels: object) -> Metric:

@@ -73,6 +73,19 @@ def test_what_a_guest_does_is_counted():
     assert told["papvmm_resets_total", ("reason", "guest-reset")] == 1
 
 
+def test_resets_that_a_guest_brings_along_are_counted_too():
+    guest = guest_with_vpa()
+    guest.reset("guest-reset")
+    metrics = Metrics(guest)
+    guest.door.generation = 3
+    guest.reset("guest-reset")
+
+    told = values(metrics.text())
+
+    assert told["papvmm_resets_total", ("reason", "earlier")] == 3
+    assert told["papvmm_resets_total", ("reason", "guest-reset")] == 1
+
+
 @asynccontextmanager
 async def served(address, guest=None):
     guest = guest or guest_running(FOREVER, slice_counts=10_000)
