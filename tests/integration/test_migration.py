@@ -295,3 +295,27 @@ async def test_by_a_pair_of_sockets(tmp_path):
         assert await over(leaving) is Status.COMPLETED
 
     assert registers(other.guest) == registers(guest)
+
+
+async def test_the_hashed_page_table_goes_along(uri):
+    guest = guest_running(SPIN)
+    table = guest.hash_table
+    table.enter(0, 0x1001, 0x2192)
+    table.enter(table.slots - 1, 0x3003, 0x4192)
+
+    copy = await moved(guest, uri)
+
+    assert copy.hash_table.content[:] == table.content[:]
+    assert not copy.hash_table.is_empty
+
+
+async def test_a_guest_is_called_back_from_a_command_that_does_not_end(tmp_path):
+    guest, _ = booted("busy.elf", append="rounds=0")
+    async with here(guest) as (machine, leaving):
+        machine.resume()
+        leaving.send(machine, "exec:cat > /dev/null; sleep 1000")
+        await become(leaving, Status.DEVICE)
+        leaving.cancel()
+
+        assert await over(leaving) is Status.CANCELLED
+        assert machine.run_state is RunState.RUNNING

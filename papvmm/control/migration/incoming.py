@@ -16,7 +16,7 @@ from papvmm.control.migration.configuration import Announced, parsed
 from papvmm.control.migration.figures import Figures, Status
 from papvmm.control.migration.pages import apply_pages
 from papvmm.control.migration.stream import LOADED, RUNS, Kind, Reader, Record
-from papvmm.control.snapshot.load import load_hash_table, load_state
+from papvmm.control.snapshot.load import load_state
 from papvmm.control.snapshot.members import Members
 from papvmm.errors import BadInput
 from papvmm.machine.adoption import adopt
@@ -115,9 +115,14 @@ def _take_memory(guest: Guest, reader: Reader, record: Record) -> Members:
     while record.kind in (Kind.PAGES, Kind.ZEROS):
         apply_pages(guest.memory, record)
         record = reader.read()
-    if record.kind is Kind.TABLE:
-        load_hash_table(guest, "the hashed page table", record.payload)
+    table = bytearray(len(guest.hash_table.content))
+    while record.kind is Kind.TABLE:
+        end = record.number + len(record.payload)
+        if end > len(table):
+            raise BadInput(f"the stream has a hashed page table of {end} bytes, which is too large")
+        table[record.number : end] = record.payload
         record = reader.read()
+    guest.hash_table.load(table)
     if record.kind is not Kind.STATE:
         raise BadInput(f"the stream has a record of kind {record.kind.name} out of place")
     return Members(parsed("state", record.payload), "state")

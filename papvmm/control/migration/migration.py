@@ -117,7 +117,9 @@ class Migration:
         try:
             await going.run()
         except asyncio.CancelledError:
-            self._become(Status.CANCELLED)
+            if going.has_gone:
+                self.figures.error = "it was cancelled too late: the guest has gone"
+            self._become(Status.FAILED if going.has_gone else Status.CANCELLED)
         except (PapvmmError, OSError) as error:
             why = _text(error)
             here = "; whether it runs there is not known" if going.has_gone else ", and stays here"

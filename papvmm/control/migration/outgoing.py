@@ -21,10 +21,9 @@ from papvmm.control.migration.brake import Brake
 from papvmm.control.migration.channel import Channel, connect
 from papvmm.control.migration.configuration import announce
 from papvmm.control.migration.figures import Figures, Status
-from papvmm.control.migration.pages import page_records
+from papvmm.control.migration.pages import page_records, table_records
 from papvmm.control.migration.settings import Capabilities, Parameters
 from papvmm.control.migration.stream import LOADED, RUNS, Kind, Record, Writer, zeros_length
-from papvmm.control.snapshot.ram import packed
 from papvmm.control.snapshot.state import collect
 from papvmm.errors import BadInput
 from papvmm.machine.dirty_pages import WINDOW, Changes
@@ -45,6 +44,8 @@ SHARE: Final = 0.5
 """Of the down-time that is allowed, what is planned for: hosts have other things to do."""
 GUESS: Final = 100e6
 """Bytes a second, until enough of them have gone."""
+SOON: Final = 1e-6
+"""Seconds that any work takes."""
 ENOUGH: Final = 4 << 20
 
 T = TypeVar("T")
@@ -95,6 +96,8 @@ class Outgoing:
         except BaseException:
             self.stay()
             self._give_up()
+            # Whatever the thread is about to do, it has done now.
+            await self._in_thread(lambda: None)
             self._take_back()
             raise
         finally:
@@ -185,8 +188,8 @@ class Outgoing:
         for record in page_records(guest.memory, sorted(changes.take())):
             await self._put(record)
         if not guest.hash_table.is_empty:
-            table = b"".join(packed(memoryview(guest.hash_table.content)))
-            await self._put(Record(Kind.TABLE, 0, table))
+            for record in table_records(memoryview(guest.hash_table.content)):
+                await self._put(record)
         state = json.dumps({"running": self._ran, "guest": collect(guest)}).encode()
         self._batch += [Record(Kind.STATE, 0, state), Record(Kind.READY)]
 
@@ -202,20 +205,17 @@ class Outgoing:
         self._writer.write(batch)
         if channel.answers:
             self._expect(LOADED)
-            self._let_go(lambda: self._writer.write(go))
+            with self._deciding:
+                if self._stays:
+                    raise BadInput("cancelled")
+                self._writer.write(go)
+                self.has_gone = True
             self._expect(RUNS)
             channel.commit()
         else:
             self._writer.write(go)
-            self._let_go(channel.commit)
-
-    def _let_go(self, act: Callable[[], None]) -> None:
-        """Do what makes the guest the other side's, unless it was told to stay."""
-        with self._deciding:
-            if self._stays:
-                raise BadInput("cancelled")
+            channel.commit()
             self.has_gone = True
-            act()
 
     def stay(self) -> bool:
         """Keep the guest here, if it has not gone yet; return whether it stays."""
@@ -267,7 +267,7 @@ class Outgoing:
         self._busy += await flight
         figures = self._figures
         figures.transferred = self._writer.sent
-        figures.bandwidth = figures.transferred / self._busy
+        figures.bandwidth = figures.transferred / max(self._busy, SOON)
         if figures.transferred < ENOUGH:
             figures.bandwidth = max(GUESS, figures.bandwidth)
         most = self._parameters.max_bandwidth

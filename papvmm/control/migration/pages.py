@@ -5,13 +5,20 @@ from collections.abc import Iterable, Iterator
 from papvmm.control.migration.stream import Kind, Record, zeros, zeros_length
 from papvmm.control.snapshot.ram import runs_of
 from papvmm.errors import BadInput
-from papvmm.memory.guest_memory import GuestMemory
+from papvmm.memory.guest_memory import PAGE, GuestMemory
 
 
 def page_records(memory: GuestMemory, pages: Iterable[int]) -> Iterator[Record]:
     """Return what pages, whose gpas are given in ascending order, hold now."""
     for gpa, length, content in runs_of(memory.ram, pages):
         yield Record(Kind.PAGES, gpa, content) if content else zeros(gpa, length)
+
+
+def table_records(table: memoryview) -> Iterator[Record]:
+    """Return what a hashed page table holds, but for zeros."""
+    for at, _, content in runs_of(table, range(0, len(table), PAGE)):
+        if content:
+            yield Record(Kind.TABLE, at, content)
 
 
 def apply_pages(memory: GuestMemory, record: Record) -> None:

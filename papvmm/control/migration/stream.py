@@ -44,7 +44,7 @@ class Kind(IntEnum):
     ZEROS = 4
     """A length: RAM of zeros; the gpa."""
     TABLE = 5
-    """Bytes of the hashed page table; where in it."""
+    """Bytes of the hashed page table, zeros but for these; where in it."""
     STATE = 6
     """JSON: everything else."""
     READY = 7

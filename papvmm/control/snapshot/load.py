@@ -40,20 +40,15 @@ def _load(chain: Chain, number: int | None) -> Guest:
     for earlier in chain.saves[: chain.saves.index(save) + 1]:
         unpack(earlier.ram, chain.files[earlier.ram], guest.memory.size, guest.memory.write)
     if save.hash_table is not None:
-        load_hash_table(guest, save.hash_table, chain.files[save.hash_table])
+        table = bytearray(len(guest.hash_table.content))
+
+        def write(at: int, run: bytes) -> None:
+            table[at : at + len(run)] = run
+
+        unpack(save.hash_table, chain.files[save.hash_table], len(table), write)
+        guest.hash_table.load(table)
     load_state(guest, chain.state(save))
     return guest
-
-
-def load_hash_table(guest: Guest, name: str, data: bytes) -> None:
-    """Give a guest that has not started the hashed page table it had; BadInput if it is none."""
-    table = bytearray(len(guest.hash_table.content))
-
-    def write(at: int, run: bytes) -> None:
-        table[at : at + len(run)] = run
-
-    unpack(name, data, len(table), write)
-    guest.hash_table.load(table)
 
 
 def load_state(guest: Guest, state: Members) -> None:
