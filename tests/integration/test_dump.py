@@ -163,9 +163,7 @@ async def test_a_pipe_that_nobody_reads_keeps_the_guest_from_nothing(path):
     reading, writing = os.pipe()
     guest = busy()
     async with controlled(guest, path) as (machine, qmp):
-        qmp.send_fd_scm(writing)
-        await qmp.execute("getfd", {"fdname": "pipe"})
-        os.close(writing)
+        await hand_over(qmp, writing, "pipe")
         await qmp.execute("cont")
         await qmp.execute(*to("fd:pipe", detach=True))
         async with asyncio.timeout(10):
@@ -186,6 +184,26 @@ async def test_a_pipe_that_nobody_reads_keeps_the_guest_from_nothing(path):
     assert content.startswith(b"\x7fELF")
     assert len(content) == (1 << 20) + 4096
     assert WHAT in content
+
+
+async def test_a_file_that_is_handed_over_holds_the_dump_and_nothing_else(path, tmp_path):
+    target = tmp_path / "core"
+    target.write_bytes(b"\xff" * (2 << 20))
+    guest = busy()
+    async with controlled(guest, path) as (_, qmp):
+        await hand_over(qmp, os.open(target, os.O_RDONLY), "unwritable")
+        with pytest.raises(ExecuteError):
+            await qmp.execute(*to("fd:unwritable"))
+        await hand_over(qmp, os.open(target, os.O_RDWR), "writable")
+        await qmp.execute(*to("fd:writable"))
+
+    assert target.read_bytes()[4096:] == guest.memory.ram.tobytes()
+
+
+async def hand_over(qmp, descriptor, name):
+    qmp.send_fd_scm(descriptor)
+    await qmp.execute("getfd", {"fdname": name})
+    os.close(descriptor)
 
 
 def read_all(descriptor):

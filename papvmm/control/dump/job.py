@@ -110,6 +110,7 @@ class Dumps:
         await machine.pause()
         self.guest_rests = True
         try:
+            os.ftruncate(file, os.lseek(file, 0, os.SEEK_CUR))
             core = await core_file(machine.guest, area.gpa, area.length, paging=area.paging)
             write_all(file, core.head)
             os.lseek(file, core.start - len(core.head), os.SEEK_CUR)

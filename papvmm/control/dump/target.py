@@ -76,7 +76,10 @@ def _taken(name: str, descriptor: int) -> Iterator[Outlet]:
     if stat.S_ISREG(mode):
         yield Outlet(descriptor)
     elif stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        memory = os.memfd_create("dump")
+        try:
+            memory = os.memfd_create("dump")
+        except OSError as error:
+            raise CanNotWrite(f"fd:{name}: {error.strerror}") from None
         try:
             yield Stream(memory, descriptor)
         finally:
