@@ -270,6 +270,21 @@ async def test_the_guests_end_is_a_stop_before_it_is_the_end(path):
         assert await peer.ask("c") == "W21;process:1"
 
 
+async def test_a_guest_that_rests_for_a_dump_does_not_go_on(path):
+    guest = busy()
+    machine = Machine(guest)
+    control = Control(machine)
+    debuggee = Debuggee(control, lambda _: (0, ""))
+    async with machine, GdbServer(GdbAddress(path=str(path)), debuggee), peer_at(path) as peer:
+        await peer.ask("?")
+        control.dumps.guest_rests = True
+        text, told = await peer.ask("c"), await peer.hear()
+
+        assert bytes.fromhex(text[1:]).startswith(b"the guest rests")
+        assert told == "T02thread:1;"
+        assert machine.run_state is RunState.PAUSED
+
+
 async def test_a_debugger_kills(path):
     async with debugged(busy(), path) as (machine, peer):
         assert await peer.ask("vKill;1") == "OK"

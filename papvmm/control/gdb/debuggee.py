@@ -76,7 +76,7 @@ class Debuggee:
     def detach(self) -> None:
         """Leave the guest, which goes on."""
         self.leave()
-        if self.machine.run_state in RESTING:
+        if self._is_free:
             self.machine.resume()
 
     def kill(self) -> None:
@@ -104,15 +104,30 @@ class Debuggee:
         if self._is_interrupted:
             self._is_interrupted = False
             return Stopped(SIGINT, self._last)
-        self._stepped, self._turned_back = stepped, None
-        if self.machine.run_state in RESTING:
+        if self.machine.run_state is not RunState.RUNNING:
+            if not self._is_free:
+                return self._busy()
+            self._stepped, self._turned_back = stepped, None
             self.machine.resume(limit=limit, of=stepped)
         await self.machine.rest()
         return self.stop
 
+    @property
+    def _is_free(self) -> bool:
+        """Whether the guest rests, and not for the sake of a dump or a migration."""
+        return self.machine.run_state in RESTING and not self.control.dumps.guest_rests
+
+    def _busy(self) -> Stop:
+        """Return where a guest stays that somebody else wants to be so for the moment."""
+        if self.machine.run_state is RunState.SHUTDOWN:
+            return self.stop
+        return Stopped(SIGINT, self._last, text="the guest rests: it is dumped, or migrates\n")
+
     def step_back(self, vcpu: Vcpu) -> Stop:
         """Bring the guest to where a vcpu was about to execute its last instruction."""
         assert self.history is not None
+        if not self._is_free:
+            return self._busy()
         found = self.history.step_back(vcpu, self._gives_up)
         return self._turn_back(Stopped(SIGTRAP, vcpu, "" if found else BEGIN))
 
@@ -124,6 +139,8 @@ class Debuggee:
         """
         history, scheduler = self.history, self.guest.scheduler
         assert history is not None
+        if not self._is_free:
+            return self._busy()
         present = history.position
         outcome = history.run_back(self._gives_up)
         if outcome is None:

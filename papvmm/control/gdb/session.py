@@ -26,7 +26,7 @@ from papvmm.control.gdb.stops import Ended, Stop
 from papvmm.control.gdb.threads import PROCESS, ThreadId, thread_info
 from papvmm.control.hmp.monitor import human
 from papvmm.engine.watch import Watch
-from papvmm.errors import BadUsage
+from papvmm.errors import BadUsage, PapvmmError
 from papvmm.isa.msr import MSR_LE
 from papvmm.isa.state import MSR
 from papvmm.vcpu.vcpu import Vcpu
@@ -40,6 +40,8 @@ NO_MEMORY: Final = b"E0e"
 TOO_LONG: Final = b"E5a"
 """EMSGSIZE."""
 NOT_WRITABLE: Final = b"E01"
+FAILED: Final = b"E05"
+"""EIO."""
 
 MOST_BYTES: Final = LONGEST // 2 - 1
 """Bytes that one reply has room for in hexadecimal."""
@@ -109,6 +111,8 @@ class Session:
             reply = UNKNOWN if handler is None else handler(packet)
         except Malformed:
             reply = BAD_PACKET
+        except PapvmmError as error:
+            return [*_console(f"{error}\n"), FAILED]
         return [] if packet == b"k" else [reply]
 
     # What there is.
