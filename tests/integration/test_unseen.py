@@ -132,19 +132,28 @@ async def monitor(guest, path):
         await in_stretches(machine, ask)
 
 
+async def gone(peer, packet):
+    """Let the guest go on as a packet says, and return why it stopped, or ended."""
+    reply = await peer.ask(packet)
+    while reply[0] == "O":
+        reply = await peer.hear()
+    return reply
+
+
 async def gdb(guest, path):
-    draw, stops = random.Random(6), 0
+    draw, stops, reply = random.Random(6), 0, "T"
     where = guest.image.find("hcall")
     async with debugged(guest, path) as (_, peer):
         assert await peer.ask(f"Z0,{where:x},4") == "OK"
-        while (reply := await peer.ask("vCont;c"))[0] == "T":
+        while reply[0] == "T" and (reply := await gone(peer, "vCont;c"))[0] == "T":
             stops += 1
             if stops == STOPS:
                 assert await peer.ask(f"z0,{where:x},4") == "OK"
             for packet in GDB_LOOKS:
                 await peer.ask(packet)
             for _ in range(draw.randrange(20)):
-                await peer.ask(f"vCont;s:p1.{draw.randrange(1, VCPUS + 1):x}")
+                if reply[0] == "T":
+                    reply = await gone(peer, f"vCont;s:p1.{draw.randrange(1, VCPUS + 1):x}")
     assert reply[0] == "W"
     assert stops >= STOPS
 
