@@ -1,5 +1,6 @@
 """``papvmm top`` at a running guest: in a pipe, on a full screen, and what it costs the guest."""
 
+import asyncio
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ QUERY = "x-papvmm-query-top"
 VPA = 0x8000
 DTL = 0x9000
 LOG_ENTRIES = 2
+PATIENCE = 120
 
 
 def guest_with_areas():
@@ -142,7 +144,7 @@ async def screen_of(app, pilot):
 async def test_the_full_screen_and_its_keys(tmp_path):
     with watched(tmp_path / "qmp") as process, QmpClient(str(tmp_path / "qmp")) as qmp:
         app = TopApp(qmp, 0.05)
-        async with app.run_test(size=(80, 24)) as pilot:
+        async with asyncio.timeout(PATIENCE), app.run_test(size=(80, 24)) as pilot:
             while "RUNNING" not in (whole := await screen_of(app, pilot)):
                 pass
             await pilot.press("space")
