@@ -37,6 +37,8 @@ class Missing:
         self._everything: Final = everything
         self._asked: Final[dict[tuple[str, str], Asked]] = {}
         self._others = 0
+        self._latest = -1
+        """The instruction count at the latest: a guest that was put back does the rest again."""
         guest.door.tracer.subscribe(NotProvided, self._note)
 
     @property
@@ -54,6 +56,9 @@ class Missing:
             yield f"further things are not provided either: asked for {self._others:,} times"
 
     def _note(self, event: NotProvided) -> None:
+        if event.icount <= self._latest:
+            return
+        self._latest = event.icount
         key = (event.kind, event.name)
         known = self._asked.get(key)
         if known is not None:

@@ -11,6 +11,7 @@ from papvmm.machine import checkpoints, history
 from papvmm.machine.checkpoints import NoHistory
 from papvmm.machine.history import History
 from papvmm.machine.inputs import Keys, Memory, Registers, Reset
+from papvmm.machine.missing import Missing
 from papvmm.machine.outcome import GuestAccess, HypervisorStores, Paused, PoweredOff
 from papvmm.machine.state import capture
 from tests.guest_programs import ENTRY, guest_running, hcall, place
@@ -269,6 +270,19 @@ def test_checkpoints_are_thinned_out_and_all_of_them_still_right(monkeypatch):
     for position in sorted(digests, reverse=True):
         past.seek(position)
         assert all_of(guest) == digests[position]
+
+
+def test_what_is_missing_is_counted_once():
+    guest = guest_running(f"{hcall(0x7770)}; {hcall(0x7770)}; {SPIN}")
+    missing = Missing(guest, lambda _: None, everything=True)
+    past = History(guest)
+    guest.run(20)
+
+    past.seek(0)
+    guest.run(20)
+
+    (line,) = missing.lines()
+    assert "asked for 2 times" in line
 
 
 def test_nothing_the_guest_does_again_is_seen():
