@@ -216,6 +216,9 @@ class CompilerProcess:
     With ``waits``, ``finished`` waits for all jobs: for tests and measurements. ``tell`` gets
     a line for people if the first job takes long, or if there is no compiler. The processes
     keep the results for the next time, as a guest may end before they are ready.
+
+    As long as the interpreter is being made for one guest of a process, the others of that process
+    do without (a test that starts hundreds would start as many compilers); unless one ``waits``.
     """
 
     def __init__(self, tell: Tell | None, *, waits: bool = False) -> None:
@@ -232,9 +235,12 @@ class CompilerProcess:
         """Take a job on."""
         self._started = self._started or time.monotonic()
         if job == INTERPRETER:
-            self._whole = self._whole or Worker(LEFT_OVER)
-            self._whole.submit(job)
-            self._whole.dismiss()
+            reap()
+            if self._waits or not _is_being_made():
+                self._whole = self._whole or Worker(LEFT_OVER)
+                self._whole.submit(job)
+                self._whole.dismiss()
+                _making.update(_ending)
         else:
             self._prompt = self._prompt or Worker()
             self._prompt.submit(job)
@@ -268,6 +274,13 @@ class CompilerProcess:
 
 
 _early: Final[list[Worker]] = []
+_making: Final[set[int]] = set()
+"""The process that makes the interpreter, among others that were ending when it began."""
+
+
+def _is_being_made() -> bool:
+    _making.intersection_update(_ending)
+    return bool(_making)
 
 
 def start_early() -> None:

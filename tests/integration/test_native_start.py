@@ -146,3 +146,13 @@ def test_jobs_beyond_what_pipes_take_keep_nobody_waiting():
         done += compiler.finished()
 
     assert [finished.job for finished in done] == jobs
+
+
+def test_one_process_makes_the_interpreter_once_at_a_time():
+    first, second = CompilerProcess(None), CompilerProcess(None)
+
+    first.submit(INTERPRETER)
+    second.submit(INTERPRETER)
+
+    assert first._whole is not None
+    assert second._whole is None
