@@ -9,7 +9,7 @@ from papvmm.machine.builder import build
 from papvmm.machine.machine import Machine
 from papvmm.machine.runstate import RunState
 
-PATIENCE = 60
+PATIENCE = 240
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from papvmm.control.qmp.client import CommandFailed, QmpClient
+from papvmm.errors import BadInput
 from tests.shell import IMAGES, PAPVMM, papvmm
 
 HIBERNATE = (IMAGES / "hibernate.elf", "-m", 8, "-smp", 2, "-append", "rounds=0")
@@ -36,6 +37,14 @@ def until(is_so):
         time.sleep(0.02)
 
 
+def listens(path):
+    try:
+        with QmpClient(str(path)):
+            return True
+    except BadInput:
+        return False
+
+
 def status_at(qmp):
     return qmp.execute("query-migrate").get("status")
 
@@ -46,7 +55,7 @@ def test_a_guest_goes_on_in_another_process(start, tmp_path):
     source.stdout.readline()
     other = start("run", "-m", 8, "-smp", 2, *LIMIT, "-incoming", "defer",
                   "-qmp", f"unix:{there},server=on,wait=off")  # fmt: skip
-    until(there.exists)
+    until(lambda: listens(there))
 
     with QmpClient(str(there)) as qmp:
         with pytest.raises(CommandFailed, match="inmigrate can't become running"):
@@ -85,7 +94,7 @@ def test_what_is_no_guest_ends_the_destination_with_one_line(start, tmp_path, se
     until(way.exists)
 
     with socket.socket(socket.AF_UNIX) as connected:
-        connected.connect(str(way))
+        until(lambda: connected.connect_ex(str(way)) == 0)
         connected.sendall(sent)
     said, complaints = other.communicate()
 

@@ -176,6 +176,7 @@ class CommandChannel(FileChannel):
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._pipe.close()
 
 
 def connect(address: Address) -> Channel:
