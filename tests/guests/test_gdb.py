@@ -110,6 +110,18 @@ def test_the_way_back(path, order):
     assert console.endswith("goodbye\n")
 
 
+def test_a_step_in_a_thread_that_waits_is_one_of_that_thread(path):
+    with waiting(IMAGES / "smp.elf", path, "-smp", "2") as guest:
+        told = guest.gdb(
+            "break rtas_stop_self", "continue", "stepi", "reverse-stepi", "delete", "thread 1",
+            "stepi", "thread", "reverse-stepi", "thread",
+        )  # fmt: skip
+
+    assert "received signal" not in told
+    assert "[Switching to thread 1 (Thread 1.1)]" in told
+    assert told.count("[Current thread is 1 (Thread 1.1)]") == 2
+
+
 def test_memory_and_registers_are_written(path):
     with waiting(IMAGES / "hello-be.elf", path) as guest:
         told = guest.gdb(

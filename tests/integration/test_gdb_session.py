@@ -47,6 +47,25 @@ async def test_what_is_supported(path):
     assert {"multiprocess+", "vContSupported+", "QStartNoAckMode+", "swbreak+"} <= set(features)
 
 
+async def test_a_debugger_may_say_what_each_thread_does(path):
+    """gdb wants to hear of all four."""
+    async with debugged(busy(), path) as (_, peer):
+        assert await peer.ask("vCont?") == "vCont;c;C;s;S"
+
+
+async def test_who_steps_is_whom_the_debugger_chose_whoever_stopped(path):
+    guest = two_vcpus()
+    async with debugged(guest, path) as (_, peer):
+        await peer.ask("Hc2")
+        assert await peer.ask("s") == "T05thread:2;"
+        assert await peer.ask("vCont;s:1") == "T05thread:1;"
+        assert await peer.ask("s") == "T05thread:2;"
+        await peer.ask("Hc0")
+
+        assert await peer.ask("vCont;s:1") == "T05thread:1;"
+        assert await peer.ask("s") == "T05thread:1;"
+
+
 async def test_packets_are_acknowledged_until_both_sides_agree(path):
     async with debugged(busy(), path) as (_, peer):
         peer.say("?")

@@ -23,7 +23,7 @@ from papvmm.control.gdb.packets import LONGEST
 from papvmm.control.gdb.points import Breakpoint, Point
 from papvmm.control.gdb.registers import TOLD_AT_ONCE, Register, registers
 from papvmm.control.gdb.stops import Ended, Stop
-from papvmm.control.gdb.threads import PROCESS, ThreadId, thread_info
+from papvmm.control.gdb.threads import ANY, PROCESS, ThreadId, thread_info
 from papvmm.control.hmp.monitor import human
 from papvmm.engine.watch import Watch
 from papvmm.errors import BadUsage, PapvmmError
@@ -70,7 +70,8 @@ class Session:
         self._debuggee: Final = debuggee
         self._of: Vcpu = debuggee.vcpus[0]
         """Whose registers and storage are asked for."""
-        self._steered: Vcpu = debuggee.vcpus[0]
+        self._steered = ThreadId(ANY, ANY)
+        """Who makes a step that is not said whose: as the debugger last said, stops or not."""
         self._is_physical = False
         self._multiprocess = False
         self.acknowledges = True
@@ -93,6 +94,7 @@ class Session:
             b"qXfer": self._transfer,
             b"qqemu.PhyMemMode": lambda _: b"%d" % self._is_physical,
             b"Qqemu.PhyMemMode": self._set_physical,
+            b"vCont?": lambda _: b"vCont;c;C;s;S",
             b"vKill": self._kill,
         }
         self._steering: Final[Mapping[bytes, Steer]] = {
@@ -157,13 +159,14 @@ class Session:
         return thread_info(self._debuggee.guest, vcpu).encode().hex().encode()
 
     def _choose(self, packet: bytes) -> bytes:
-        vcpu = self._find(thread_id(packet[2:]))
+        thread = thread_id(packet[2:])
+        vcpu = self._find(thread)
         if vcpu is None or packet[1:2] not in (b"c", b"g"):
             return BAD_PACKET
         if packet[1:2] == b"g":
             self._of = vcpu
         else:
-            self._steered = vcpu
+            self._steered = thread
         return OK
 
     def _is_alive(self, packet: bytes) -> bytes:
@@ -287,14 +290,12 @@ class Session:
         """Return the reply about why the guest rests, whose vcpu is chosen from now on."""
         if isinstance(stop, Ended):
             return [b"W%02x;process:%x" % (stop.code, PROCESS)]
-        self._of = self._steered = stop.vcpu
+        self._of = stop.vcpu
         reason = f"{stop.reason};" if stop.reason else ""
         reply = b"T%02xthread:%b;" % (stop.signal, self._name(stop.vcpu)) + reason.encode()
         return [*_console(stop.text), reply]
 
     async def _continue_as(self, packet: bytes) -> list[bytes]:
-        if packet == b"vCont?":
-            return [b"vCont;c;C;s;S"]
         asked = actions(packet.removeprefix(b"vCont"))
         stepped = [vcpu for vcpu in self._debuggee.vcpus if _steps(vcpu, asked)]
         if not stepped:
@@ -311,14 +312,15 @@ class Session:
     async def _step(self, packet: bytes) -> list[bytes]:
         if len(packet) > 3:
             raise Malformed
-        return self._told(await self._debuggee.go(stepped=self._steered, limit=1))
+        return self._told(await self._debuggee.go(stepped=self._find(self._steered), limit=1))
 
     async def _go_back(self, packet: bytes) -> list[bytes]:
         if self._debuggee.history is None or packet not in (b"bc", b"bs"):
             return [UNKNOWN]
         if packet == b"bc":
             return self._told(self._debuggee.go_back())
-        return self._told(self._debuggee.step_back(self._steered))
+        vcpu = self._find(self._steered) or self._of
+        return self._told(self._debuggee.step_back(vcpu))
 
     async def _monitor(self, packet: bytes) -> list[bytes]:
         line = data(packet.partition(b",")[2]).decode(errors="replace")
