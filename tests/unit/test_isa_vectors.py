@@ -378,3 +378,14 @@ def test_a_sum_that_does_not_fit_saturates_and_vscr_remembers():
 )  # fmt: skip
 def test_extracts_count_from_either_side(instruction, expected):
     assert run(instruction, vs33=A, r4=0x31).gpr(3) == expected
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, (1 << 128) - 1), st.binary(min_size=16, max_size=16))
+def test_vbpermq_takes_sixteen_bits_by_their_numbers(source, numbers):
+    """glibc finds the ends of strings with it."""
+    text = f"{source:0128b}" + 128 * "0"
+
+    program = run("vbpermq 3,1,2", vs33=source, vs34=int.from_bytes(numbers))
+
+    assert program.state.vsr(35) == int("".join(text[n] for n in numbers), 2) << 64

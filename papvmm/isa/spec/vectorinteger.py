@@ -5,10 +5,10 @@ from typing import Final, TypeAlias
 
 from papvmm.isa.facilities import Unit
 from papvmm.isa.forms import Form, vc_form, vx_form
-from papvmm.isa.instruction import Section, Storage
+from papvmm.isa.instruction import Section
 from papvmm.isa.operands import HIGH, LOW, RT, VRA, VRB, VRT, Operand, Register
 from papvmm.isa.spec.vectorstorage import EACH_BYTE
-from papvmm.isa.state import CR, ArchState
+from papvmm.isa.state import CR
 from papvmm.isa.trace import Trace
 from papvmm.isa.value import Value
 
@@ -118,15 +118,20 @@ _compare("vcmpequw", 134, 32, "Vector Compare Equal Unsigned Word.")
 _compare("vcmpequd", 199, 64, "Vector Compare Equal Unsigned Doubleword.")
 
 
-@section.define_helper("vbpermq VRT,VRA,VRB", vx_form(4, 1356))
-def vbpermq(state: ArchState, _storage: Storage, fields: Mapping[Operand, int]) -> None:
-    """Vector Bit Permute Quadword."""
-    source = state.vsr(32 + fields[VRA])
-    indexes = state.vsr(32 + fields[VRB]).to_bytes(16)
-    bits = 0
-    for index in indexes:
-        bits = bits << 1 | (source >> 127 - index & 1 if index < 128 else 0)
-    state.set_vsr(32 + fields[VRT], bits << 64)
+GATHER: Final = 0x0102_0408_1020_4080
+"""Times a doubleword of bytes of one bit, this has them side by side in the highest byte."""
+
+
+@section.define("vbpermq VRT,VRA,VRB", vx_form(4, 1356))
+def vbpermq(cpu: Trace) -> None:
+    """Vector Bit Permute Quadword: sixteen bits by their numbers; from 128 on they are zero."""
+    source, numbers = cpu[VRA], cpu[VRB]
+    bytes_ = cpu.pure("permute", 128, source, source, (numbers >> 3) & in_lanes(15, 8))
+    shifts = (numbers & in_lanes(7, 8)) ^ in_lanes(7, 8)
+    bits = cpu.lanes("lshr", 8, bytes_, shifts) & ~(numbers >> 7) & EACH_BYTE
+    first, second = (bits >> 64).trunc(64) * GATHER >> 56, bits.trunc(64) * GATHER >> 56
+    cpu[VRT.offset(HIGH)] = first << 8 | second
+    cpu[VRT.offset(LOW)] = cpu.const(0)
 
 
 @section.define("vgbbd VRT,VRB", vx_form(4, 1292))
