@@ -230,6 +230,7 @@ class Processor:
         except StorageInterrupt as interrupt:
             return self._storage_interrupt(interrupt, stepper.causes)
         except Watched as hit:
+            stepper.undo()
             self._excused = now
             return Watchpoint(cia, hit.ea, hit.length, hit.is_store, hit.watch)
         self._causes = stepper.causes

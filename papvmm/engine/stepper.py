@@ -8,7 +8,7 @@ from papvmm.engine.exits import NotBuilt
 from papvmm.engine.python.handlers import Operation, careful_operation
 from papvmm.engine.storage import GuestStorage
 from papvmm.engine.tracing import Traced, traced
-from papvmm.engine.watch import Watch, Watched
+from papvmm.engine.watch import Watch
 from papvmm.isa.decode import Decoded, decode
 from papvmm.isa.exit import Exit
 from papvmm.isa.facilities import Facility
@@ -84,16 +84,9 @@ class Stepper:
     def step(self, *, heeds: bool = True) -> Stepped:
         """Execute and count one instruction, perhaps heeding watches.
 
-        Raises ``StorageInterrupt``, with the state as before the instruction, and ``Watched``,
-        with RAM as before it, too.
+        Raises ``StorageInterrupt`` or ``Watched``, with the state as before the instruction. In
+        the latter case ``undo`` makes RAM what it was, too.
         """
-        try:
-            return self._step(heeds=heeds)
-        except Watched:
-            self._storage.undo()
-            raise
-
-    def _step(self, *, heeds: bool) -> Stepped:
         self.causes = 0
         msr = self._q[_MSR]
         word = self._fetch(heeds=heeds)
@@ -103,6 +96,10 @@ class Stepper:
         if known is None:
             return Stepped(undescribed(word, msr, self._isa), None)
         return self._complete(known, msr, 4)
+
+    def undo(self) -> None:
+        """Take back what an instruction stored that turned out to be watched."""
+        self._storage.undo()
 
     def _step_prefixed(self, prefix: int, msr: int) -> Stepped:
         """Execute and count an instruction of two words, the first of which is this."""

@@ -54,7 +54,8 @@ class GuestStorage:
     def enter(self, msr: int, *, heeds: bool) -> None:
         """Access storage as ``msr`` says from now on; perhaps watches are to be heeded."""
         self._heeds = heeds and bool(self._watches)
-        self._replaced.clear()
+        if self._replaced:
+            self._replaced.clear()
         self._order = "little" if msr & MSR_LE else "big"
         self._instruction_side = self._translated if msr & MSR_IR else self._real
         self._data_side = self._translated if msr & MSR_DR else self._real
@@ -119,6 +120,8 @@ class GuestStorage:
                 raise Watched(watch, ea, size, access)
 
     def _split(self, ea: int, size: int, access: Access, translate: Translate) -> tuple[Piece, ...]:
+        if ea % PAGE + size <= PAGE:
+            return (self._piece(ea, size, access, translate),)
         return tuple(
             self._piece(part, length, access, translate) for part, length in _within_pages(ea, size)
         )
