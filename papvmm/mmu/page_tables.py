@@ -5,7 +5,7 @@ forgotten: see ``Space``.
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from papvmm.memory.guest_memory import CODE_LINE, PAGE, GuestMemory
 from papvmm.mmu import radix
@@ -23,6 +23,9 @@ keeps them from treating the page as one whose stores nobody has to notice.
 
 ENTRY: Final = 8
 """Bytes of a page table entry."""
+
+Covered: TypeAlias = tuple[int, int, int]
+"""What a last directory covers: process table, PID, and the address bits that it has in common."""
 
 
 class SpaceKey(NamedTuple):
@@ -60,12 +63,14 @@ class PageTables:
     def __init__(self, memory: GuestMemory) -> None:
         self.memory: Final = memory
         self._spaces: Final[dict[tuple[int, ...], RadixSpace]] = {}
-        self._directories: Final[dict[tuple[int, int, int], radix.Directory]] = {}
-        """The last directories of walks, by process table, PID and what they cover."""
+        self._directories: Final[dict[Covered, radix.Directory]] = {}
+        """The last directories of walks."""
         self._leaves: Final[dict[int, set[tuple[RadixSpace, int]]]] = {}
         """The pages that follow from the leaf at an address."""
-        self._above: Final[set[int]] = set()
-        """Where the entries are that all else follows from."""
+        self._below: Final[dict[int, set[int]]] = {}
+        """The entries, by address, of what an entry leads to: those that walks came through."""
+        self._covered: Final[dict[int, set[Covered]]] = {}
+        """What the last directories cover that an entry leads to."""
         self._on_line: Final[dict[int, set[int]]] = {}
         """The entries on a line, by address."""
         self.on_forget: Final[list[Callable[[Space | None, int], None]]] = []
@@ -127,7 +132,8 @@ class PageTables:
             if len(self._directories) == PAGES:
                 self._forget_all()
             self._directories[where] = leaf.directory
-        self._watch_above(leaf.directory)
+            self._covered.setdefault(leaf.directory.above[-1], set()).add(where)
+        self._watch_above(leaf)
         return leaf
 
     def _learn(self, space: RadixSpace, number: int, leaf: radix.Leaf, page: int) -> None:
@@ -144,16 +150,19 @@ class PageTables:
         )
         self._leaves.setdefault(leaf.gpa, set()).add((space, number))
         self._watch(leaf.gpa)
-        self._watch_above(leaf.directory)
+        self._watch_above(leaf)
 
     # What is forgotten, and when.
 
-    def _watch_above(self, directory: radix.Directory) -> None:
-        """Notice when an entry that leads to a directory is written."""
-        if directory.above[-1] not in self._above:
-            for gpa in directory.above:
-                self._above.add(gpa)
+    def _watch_above(self, leaf: radix.Leaf) -> None:
+        """Notice when an entry that leads to a leaf is written."""
+        above = leaf.directory.above
+        for gpa, below in zip(above, (*above[1:], leaf.gpa), strict=True):
+            entries = self._below.get(gpa)
+            if entries is None:
+                entries = self._below[gpa] = set()
                 self._watch(gpa)
+            entries.add(below)
 
     def _watch(self, gpa: int) -> None:
         """Notice when an entry is written."""
@@ -183,11 +192,8 @@ class PageTables:
             for entry in self._on_line[line]
             if gpa - ENTRY < entry < end
         ]
-        if any(entry in self._above for entry in written):
-            self._forget_all()
-        else:
-            for entry in written:
-                self._forget_leaf(entry)
+        for entry in written:
+            self._forget_below(entry)
 
     def release(self, gpa: int) -> bool:
         """Forget what follows from the line of a leaf before it is stored to.
@@ -197,27 +203,45 @@ class PageTables:
         if gpa & -ENTRY not in self._leaves:
             return False
         entries = self._on_line[gpa // CODE_LINE]
-        if not self._above.isdisjoint(entries):
+        if not self._below.keys().isdisjoint(entries):
             return False
         for entry in tuple(entries):
             self._forget_leaf(entry)
         return True
+
+    def _forget_below(self, gpa: int) -> None:
+        """Forget all that follows from an entry, which may be a leaf, lead to some, or both."""
+        entries = [gpa]
+        while entries:
+            entry = entries.pop()
+            entries += self._below.pop(entry, ())
+            for covered in self._covered.pop(entry, ()):
+                self._directories.pop(covered, None)
+            if entry in self._leaves:
+                self._forget_leaf(entry)
+            else:
+                self._unwatch(entry)
 
     def _forget_leaf(self, gpa: int) -> None:
         for space, number in self._leaves.pop(gpa):
             space.forget(number)
             for listener in self.on_forget:
                 listener(space, number)
+        self._unwatch(gpa)
+
+    def _unwatch(self, gpa: int) -> None:
         line = gpa // CODE_LINE
-        self._on_line[line].remove(gpa)
-        if not self._on_line[line]:
+        entries = self._on_line.get(line, set())
+        entries.discard(gpa)
+        if line in self._on_line and not entries:
             self._unmark(line)
 
     def _forget_all(self) -> None:
         for space in self._spaces.values():
             space.forget_all()
         self._leaves.clear()
-        self._above.clear()
+        self._below.clear()
+        self._covered.clear()
         self._directories.clear()
         for line in list(self._on_line):
             self._unmark(line)

@@ -36,8 +36,11 @@ registers = st.tuples(
 writes = st.tuples(
     st.just("write"), st.integers(0, 60), st.integers(-7, 7), st.binary(min_size=1, max_size=16)
 )
+copies = st.tuples(st.just("copy"), st.integers(0, 60), st.integers(0, 60))
 steps = st.lists(
-    st.one_of(maps, accesses, accesses, accesses, registers, writes), min_size=1, max_size=40
+    st.one_of(maps, accesses, accesses, accesses, registers, writes, copies),
+    min_size=1,
+    max_size=40,
 )
 
 
@@ -54,15 +57,18 @@ def test_translation_is_what_the_tables_say_at_every_access(steps):
     state.write(LPCR, LPCR_HR)
     state.write(PROCESS_TABLE, trees[0].process_table)
     mmu = Mmu(state, Tables(memory, HashTable()))
-    entries = [trees[0].process_entry, trees[1].process_entry]
+    entries = [gpa for tree in trees for gpa in (tree.process_entry, tree.root)]
     for step in steps:
         match step:
             case ("map", ea, page, shift, low, pid):
                 ra = page << 12 & -1 << shift
                 gpa = trees[pid].map(ea & 0xF_FFFF_FFFF_FFFF & -1 << shift, ra, shift, low)
-                entries.append(gpa)
+                entries += [gpa, *trees[pid].tables]
             case ("write", which, offset, data):
                 memory.write(entries[which % len(entries)] + offset, data)
+            case ("copy", one, other):
+                copied = memory.read(entries[one % len(entries)], 8)
+                memory.write(entries[other % len(entries)], copied)
             case ("registers", pid, problem_state, amr, iamr):
                 state.write(PID, pid)
                 state.write(MSR, MSR_PR * problem_state)

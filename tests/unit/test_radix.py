@@ -30,7 +30,8 @@ class Translated(Translating):
         self.state.write(PROCESS_TABLE, self.tree.process_table)
         self.state.write(MSR, MSR_IR | MSR_DR)
         self.state.write(PID, pid)
-        self.mmu = Mmu(self.state, Tables(self.memory, HashTable()))
+        self.tables = Tables(self.memory, HashTable())
+        self.mmu = Mmu(self.state, self.tables)
         self.map = self.tree.map
 
 
@@ -174,6 +175,40 @@ def test_what_is_known_is_forgotten_when_a_directory_or_the_process_table_change
     assert vcpu.real(0x2000) == 0x6000
     vcpu.memory.store_be(vcpu.tree.process_entry, 8, 0)
     assert vcpu.causes(0x2000) == 0x0008_0000
+
+
+def test_what_does_not_follow_from_a_directory_stays_known_when_that_changes():
+    """Processes come and go all the time; the kernel's pages are to stay known."""
+    vcpu = Translated()
+    vcpu.map(0x2000, 0x5000, K4, ALL)
+    vcpu.map(0x4000_0000, 0x7000, K4, ALL)
+    vcpu.kernel.map(0x2000, 0x6000, K4, ALL)
+    forgotten = []
+    vcpu.tables.radix.on_forget.append(lambda space, number: forgotten.append((space, number)))
+    for ea in (0x2000, 0x4000_0000, KERNEL | 0x2000):
+        vcpu.real(ea)
+
+    vcpu.memory.store_be(list(vcpu.tree.tables)[1], 8, 0)
+
+    assert [number for _, number in forgotten] == [2]
+    assert vcpu.causes(0x2000) == 0x4000_0000
+    assert (vcpu.real(0x4000_0000), vcpu.real(KERNEL | 0x2000)) == (0x7000, 0x6000)
+
+
+def test_a_tree_that_two_processes_share_is_looked_at_for_each():
+    vcpu = Translated()
+    vcpu.map(0x2000, 0x5000, K4, ALL)
+    second = vcpu.tree.process_entry + 16
+    vcpu.memory.store_be(second, 8, vcpu.memory.load_be(vcpu.tree.process_entry, 8))
+    assert vcpu.real(0x2000) == 0x5000
+    vcpu.state.write(PID, 2)
+    assert vcpu.real(0x2000) == 0x5000
+
+    vcpu.memory.store_be(second, 8, 0)
+
+    assert vcpu.causes(0x2000) == 0x0008_0000
+    vcpu.state.write(PID, 1)
+    assert vcpu.real(0x2000) == 0x5000
 
 
 @pytest.mark.parametrize(
