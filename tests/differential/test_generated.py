@@ -59,7 +59,7 @@ def test_a_difference_is_told_with_its_program(monkeypatch):
         executor.state.write(VRSAVE, 77)
         return stop
 
-    monkeypatch.setattr(executor, "run", wrong)
+    monkeypatch.setattr(pair._checked.engine, "_execute", wrong)
 
     with pytest.raises(EnginesDisagree) as raised:
         pair.compare(FIRST, INTERPRETED)

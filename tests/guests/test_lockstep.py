@@ -24,6 +24,7 @@ OTHERS = {
     "kernel-a": ("--next-kernel", str(image("kernel-b")), "-smp", "2"),
     "hibernate": ("-smp", "2", "-append", "rounds=2"),
     "check-memory": ("-m", "16"),
+    "busy": ("-m", "16", "-append", "rounds=2"),
 }
 """Guests whose console is not a recorded one."""
 

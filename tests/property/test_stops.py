@@ -102,7 +102,7 @@ def test_engines_stop_as_the_stepper_does(kind, number):
 @pytest.mark.parametrize("kind", STAGES)
 def test_programs_stop_often(kind):
     counts = Counter()
-    for number in range(8):
+    for number in range(12):
         [(_, (stops, *_))] = islice(runs(kind, number), 1)
         counts.update(type(reason) for _, reason in stops)
 

@@ -8,6 +8,10 @@ LEGAL = {
     ("prelaunch", "running"), ("prelaunch", "paused"), ("prelaunch", "shutdown"),
     ("running", "paused"), ("running", "shutdown"),
     ("paused", "running"), ("paused", "shutdown"),
+    ("prelaunch", "inmigrate"), ("inmigrate", "paused"), ("inmigrate", "shutdown"),
+    ("prelaunch", "finish-migrate"), ("running", "finish-migrate"), ("paused", "finish-migrate"),
+    ("finish-migrate", "paused"), ("finish-migrate", "postmigrate"), ("finish-migrate", "shutdown"),
+    ("postmigrate", "running"), ("postmigrate", "finish-migrate"), ("postmigrate", "shutdown"),
 }  # fmt: skip
 
 
