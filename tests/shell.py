@@ -15,8 +15,9 @@ def papvmm(*args, **options):
 
 def running(*args, **options):
     """Start a guest that never ends, and wait for its first line."""
-    process = subprocess.Popen(
-        (*PAPVMM, "run", *map(str, args)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
-    )
+    command = (*PAPVMM, "run", *map(str, args))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # Unbuffered: communicate() leaves out what readline() has read beyond its line.
+    process = subprocess.Popen(command, bufsize=0, **pipes, **options)
     process.stdout.readline()
     return process

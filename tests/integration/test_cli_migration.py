@@ -23,7 +23,7 @@ def start():
         def start(*args):
             command = (*PAPVMM, *map(str, args))
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-            process = stack.enter_context(subprocess.Popen(command, **pipes))
+            process = stack.enter_context(subprocess.Popen(command, bufsize=0, **pipes))
             stack.callback(process.kill)
             return process
 
