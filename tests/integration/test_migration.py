@@ -218,7 +218,8 @@ async def test_a_machine_of_another_shape_is_told_which_to_be(uri):
         assert coming.figures.error.endswith(
             "has 8 MiB of RAM, this machine 16: start it with -m 8"
         )
-        assert machine.run_state is RunState.PAUSED
+        machine.resume()
+        assert machine.run_state is RunState.RUNNING
 
 
 async def test_a_reset_afterwards_loads_the_kernel_that_came_along(uri):
