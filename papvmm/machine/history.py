@@ -23,7 +23,7 @@ from papvmm.machine.position import LATER, Phase, Position, last_at, phase_of
 from papvmm.trace.events import HvWrite
 from papvmm.vcpu.vcpu import Vcpu
 
-APART: Final = 0.1
+APART: Final = 0.06
 """Seconds of CPU time between two checkpoints, at least."""
 FARTHEST: Final = 0.7
 """The same, at most, so that it takes less than a second to go back a little."""
@@ -130,6 +130,11 @@ class History:
                     happened = happened or Paused(RECORDED)
         self.tick()
         return happened
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for a checkpoint, for which the guest must be within a slice."""
+        return thread_time() >= self._next
 
     def tick(self) -> None:
         """Make a checkpoint, if it is time to: to be called every few milliseconds."""

@@ -151,6 +151,11 @@ class Recorder(Protocol):
         """Be told of an input that is about to be taken."""
         ...
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it wants a moment within a slice."""
+        ...
+
     def tick(self) -> None:
         """Be given a moment, every few milliseconds."""
         ...

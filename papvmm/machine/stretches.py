@@ -33,6 +33,8 @@ class Stretches:
         if history is not None and history.is_past:
             return history.go_on(limit, until)
         stretch = min(self._length, limit - clock.icount)
+        if history is not None and history.is_due and guest.scheduler.left > 1:
+            stretch = min(stretch, guest.scheduler.left // 2)
         end, begin = clock.count + stretch, monotonic()
         happened = guest.advance(end)
         spent = monotonic() - begin

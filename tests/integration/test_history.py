@@ -14,6 +14,7 @@ from papvmm.machine.inputs import Keys, Memory, Registers, Reset
 from papvmm.machine.missing import Missing
 from papvmm.machine.outcome import GuestAccess, HypervisorStores, Paused, PoweredOff
 from papvmm.machine.state import capture
+from papvmm.machine.stretches import Stretches
 from tests.guest_programs import ENTRY, guest_running, hcall, place
 from tests.saved import FOREVER, booted
 
@@ -270,6 +271,21 @@ def test_checkpoints_are_thinned_out_and_all_of_them_still_right(monkeypatch):
     for position in sorted(digests, reverse=True):
         past.seek(position)
         assert all_of(guest) == digests[position]
+
+
+def test_a_guest_that_is_fast_enough_for_whole_slices_gets_its_checkpoints(monkeypatch):
+    """Checkpoints are made within slices only."""
+    monkeypatch.setattr(history, "APART", 0)
+    monkeypatch.setattr(history, "DEAREST", 0)
+    guest = guest_running(SPIN, slice_counts=1000)
+    past = History(guest)
+    past.tick()
+    stretches = Stretches()
+    for _ in range(40):
+        guest.next_turn()
+        stretches.advance(guest, FOREVER)
+
+    assert len(past.checkpoints) >= 20
 
 
 def test_what_is_missing_is_counted_once():

@@ -39,6 +39,8 @@ class Recorder:
 
     is_past: Final = False
     """A guest that is recorded can't be put back."""
+    is_due: Final = False
+    """Any moment will do for what is written."""
 
     def __init__(self, guest: Guest, file: int) -> None:
         self._player: Final = Player(guest)
