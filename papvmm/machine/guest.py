@@ -172,7 +172,7 @@ class Guest:
         self.watch.look_again()
         stores = self.watch.stores
         while (most := stop - clock.count) > 0:
-            if self.inside is None and (crashed := self.enter()):
+            if self.inside is None and (crashed := self.enter(vcpu)):
                 return crashed
             if stores:
                 return self.take_stores()
@@ -281,9 +281,8 @@ class Guest:
 
     # Guest entries and exits.
 
-    def enter(self) -> HostCrashed | None:
+    def enter(self, vcpu: Vcpu) -> HostCrashed | None:
         """Let the vcpu whose turn it is enter the guest, as ``advance`` does."""
-        vcpu = self.caller
         areas, tracer = vcpu.areas, self.door.tracer
         if areas.see_entries:
             try:

@@ -138,9 +138,9 @@ class History:
 
     def tick(self) -> None:
         """Make a checkpoint, if it is time to: to be called every few milliseconds."""
-        begin = thread_time()
-        if begin < self._next or phase_of(self.guest) is not Phase.INSIDE:
+        if not self.is_due or phase_of(self.guest) is not Phase.INSIDE:
             return
+        begin = thread_time()
         self._checkpoints.add(self.position)
         end = thread_time()
         self._next = end + max(APART, min(DEAREST * (end - begin), FARTHEST))

@@ -123,7 +123,7 @@ class Player:
             return happened
         match here.phase:
             case Phase.OUTSIDE:
-                return guest.enter() or guest.take_stores()
+                return guest.enter(guest.caller) or guest.take_stores()
             case Phase.INSIDE:
                 return self._stop(here, bound)
             case _:

@@ -17,6 +17,7 @@ from papvmm.papr.hcall import (
     Wake,
     YieldTo,
 )
+from papvmm.vcpu.vcpu import VcpuRunState
 from papvmm.vpa.levels import Confers
 
 ANYBODY: Final = M64
@@ -36,7 +37,8 @@ def h_prod(context: HcallContext, args: HcallArgs) -> HcallResult:
     target = context.find_vcpu(context.caller.areas.level.vcpu_id(args[0]))
     if target is None:
         return PARAMETER
-    context.wake_due()
+    if target.run_state is VcpuRunState.CEDED:
+        context.wake_due()
     woke = target.prod()
     return HcallResult(HcallStatus.H_SUCCESS, then=Wake(target)) if woke else SUCCESS
 
