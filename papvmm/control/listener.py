@@ -10,6 +10,7 @@ from typing import Final, Generic, Protocol, Self, TypeVar
 from papvmm.control.socket_address import SocketAddress
 from papvmm.control.socket_file import SocketFile
 from papvmm.machine.machine import Machine
+from papvmm.machine.tasks import Tasks
 
 FLUSH: Final = 1.0
 """Seconds that clients have to read what is left for them in the end."""
@@ -46,7 +47,7 @@ class Listener(Generic[C]):
         self._machine: Final = machine
         self._meet: Final = meet
         self._file: Final = SocketFile(address.path)
-        self._tasks: Final = asyncio.TaskGroup()
+        self._tasks: Final = Tasks()
         self._clients: Final[dict[C, asyncio.Task[None]]] = {}
         self._somebody: Final = asyncio.Event()
 
@@ -78,10 +79,7 @@ class Listener(Generic[C]):
         for client, task in clients.items():
             client.abort()
             task.cancel()
-        try:
-            await self._tasks.__aexit__(kind, error, traceback)
-        except BaseExceptionGroup as group:
-            raise _first(group) from None
+        await self._tasks.__aexit__(kind, error, traceback)
 
     async def first_client(self) -> None:
         """Wait for somebody to connect, or for the machine's end."""
@@ -106,10 +104,3 @@ class Listener(Generic[C]):
         task = self._tasks.create_task(client.converse(), name="client")
         self._clients[client] = task
         task.add_done_callback(lambda _: self._clients.pop(client))
-
-
-def _first(error: BaseException) -> BaseException:
-    """Return the first of the errors that task groups collected."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

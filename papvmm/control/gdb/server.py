@@ -19,6 +19,7 @@ from papvmm.control.gdb.session import TOO_LONG, Session
 from papvmm.control.socket_file import WAITING, SocketFile
 from papvmm.control.tcp import listen
 from papvmm.errors import BadInput, BadUsage
+from papvmm.machine.tasks import Tasks
 
 CHUNK: Final = 1 << 16
 QUEUED: Final = 8
@@ -35,7 +36,7 @@ class GdbServer:
         self._debuggee: Final = debuggee
         self._given: Final = address
         self._file: Final = SocketFile(address.path, "gdb socket") if address.path else None
-        self._tasks: Final = asyncio.TaskGroup()
+        self._tasks: Final = Tasks()
         self._client: asyncio.Task[None] | None = None
         self.address: GdbAddress = address
         """Where it listens: with the port that was free."""
@@ -60,10 +61,7 @@ class GdbServer:
             await asyncio.wait((self._client,), timeout=FLUSH)
         if self._client is not None:
             self._client.cancel()
-        try:
-            await self._tasks.__aexit__(kind, error, traceback)
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
+        await self._tasks.__aexit__(kind, error, traceback)
 
     def _listen(self) -> socket.socket:
         """Return a socket that listens at the address; BadUsage if it can't be."""

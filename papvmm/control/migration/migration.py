@@ -13,6 +13,7 @@ from papvmm.control.migration.settings import Capabilities, Parameters
 from papvmm.errors import PapvmmError
 from papvmm.machine.machine import Machine
 from papvmm.machine.runstate import RunState
+from papvmm.machine.tasks import Tasks
 
 FAILED: Final = "migration"
 """Why a machine shuts down whose guest has not come: see ``Quit``."""
@@ -39,7 +40,7 @@ class Migration:
         self.goes_on = True
         """Whether a guest that comes goes on where it ran."""
         self.tell: Callable[[str], None] = lambda _: None
-        self._tasks: Final = asyncio.TaskGroup()
+        self._tasks: Final = Tasks()
         self._task: asyncio.Task[None] | None = None
         self._outgoing: Outgoing | None = None
 
@@ -55,10 +56,7 @@ class Migration:
     ) -> None:
         if self._task is not None:
             self._task.cancel()
-        try:
-            await self._tasks.__aexit__(kind, error, traceback)
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
+        await self._tasks.__aexit__(kind, error, traceback)
 
     def send(self, machine: Machine, uri: str) -> None:
         """Begin to send the guest away; NotNow if it can't be sent, BadUsage if not there."""
