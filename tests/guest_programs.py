@@ -26,6 +26,14 @@ def guest_running(text, **config):
     return guest
 
 
+def with_a_second_vcpu(guest):
+    """Let vcpu 1 of a guest run, too, in a loop of its own; return the guest."""
+    place(guest.memory, "addi 11,11,1; addi 11,11,1; b -8", at=0x2000)
+    guest.vcpus[1].start(0x2000, 0)
+    guest.scheduler.add(guest.vcpus[1])
+    return guest
+
+
 def hcall(token, *args):
     """Return the lines that load small arguments and make a hypercall."""
     loads = [f"li {number},{value}" for number, value in enumerate((token, *args), start=3)]

@@ -70,6 +70,14 @@ def only_value(data: bytes) -> Json:
     return found[0]
 
 
+def only_object(data: bytes) -> Object:
+    """Return the one JSON object in UTF-8 text; NotJson if it isn't that."""
+    value = only_value(data)
+    if not isinstance(value, dict):
+        raise NotJson("no JSON object")
+    return value
+
+
 def _value_at(text: str, at: int) -> tuple[Json, int]:
     try:
         value, end = _DECODER.raw_decode(text, at)

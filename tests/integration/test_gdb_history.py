@@ -5,7 +5,7 @@ import pytest
 from papvmm.isa.state import CIA, GPR
 from papvmm.machine.builder import boot
 from papvmm.machine.config import AreasOnReset, File, MachineConfig
-from tests.guest_programs import ENTRY, guest_running, place
+from tests.guest_programs import ENTRY, guest_running, with_a_second_vcpu
 from tests.rsp import debugged, until
 from tests.shell import IMAGES
 
@@ -23,11 +23,7 @@ def counting(**config):
 
 
 def two_vcpus():
-    guest = counting(vcpus=2, slice_counts=100)
-    place(guest.memory, "addi 11,11,1; addi 11,11,1; b -8", at=0x2000)
-    guest.vcpus[1].start(0x2000, 0)
-    guest.scheduler.add(guest.vcpus[1])
-    return guest
+    return with_a_second_vcpu(counting(vcpus=2, slice_counts=100))
 
 
 def rebooting():

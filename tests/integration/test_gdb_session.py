@@ -14,7 +14,7 @@ from papvmm.errors import BadUsage
 from papvmm.isa.state import CIA, GPR, MSR
 from papvmm.machine.machine import Machine
 from papvmm.machine.runstate import RunState
-from tests.guest_programs import ENTRY, FOREVER, guest_running, hcall, place
+from tests.guest_programs import ENTRY, FOREVER, guest_running, hcall, with_a_second_vcpu
 from tests.rsp import Peer, debugged, peer_at, until
 
 H_CEDE = 0xE0
@@ -32,11 +32,7 @@ def busy(**config):
 
 def two_vcpus():
     """Return a guest whose vcpus both run, from 0x1000 and 0x2000, a slice of 100 each."""
-    guest = busy(vcpus=2, slice_counts=100)
-    place(guest.memory, "addi 11,11,1; addi 11,11,1; b -8", at=0x2000)
-    guest.vcpus[1].start(0x2000, 0)
-    guest.scheduler.add(guest.vcpus[1])
-    return guest
+    return with_a_second_vcpu(busy(vcpus=2, slice_counts=100))
 
 
 async def test_what_is_supported(path):

@@ -6,8 +6,7 @@ It is a line at a time, without echo: ``socat - UNIX-CONNECT:PATH`` is the termi
 import asyncio
 import socket
 from functools import partial
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from papvmm.control.connection import Connection
 from papvmm.control.control import Control
@@ -26,24 +25,11 @@ PROMPT: Final = "(qemu) "
 GREETING: Final = f"{PACKAGE} monitor - type 'help' for more information\n"
 
 
-class MonitorServer:
+class MonitorServer(Listener["Typist"]):
     """Serves a machine: ``async with MonitorServer(address, control): …``."""
 
     def __init__(self, address: SocketAddress, control: Control) -> None:
-        self._listener: Final = Listener(address, control.machine, partial(Typist, control))
-        self.first_client: Final = self._listener.first_client
-
-    async def __aenter__(self) -> Self:
-        await self._listener.__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._listener.__aexit__(kind, error, traceback)
+        super().__init__(address, control.machine, partial(Typist, control))
 
 
 class Typist:

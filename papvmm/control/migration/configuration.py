@@ -8,7 +8,7 @@ from papvmm import __version__
 from papvmm.control.migration.stream import Kind, Record
 from papvmm.control.snapshot.configuration import configuration, describe, images
 from papvmm.control.snapshot.members import Members
-from papvmm.control.strict_json import NotJson, Object, only_value
+from papvmm.control.strict_json import NotJson, Object, only_object
 from papvmm.errors import BadInput, BadUsage
 from papvmm.machine.config import MIB, MachineConfig
 
@@ -79,9 +79,6 @@ class Announced:
 def parsed(what: str, text: bytes) -> Object:
     """Return the object that a text in JSON is; BadInput if it is none."""
     try:
-        value = only_value(text)
+        return only_object(text)
     except NotJson as error:
         raise BadInput(f"the {what} that comes is damaged: {error}") from None
-    if not isinstance(value, dict):
-        raise BadInput(f"the {what} that comes is damaged: no JSON object")
-    return value

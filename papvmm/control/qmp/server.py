@@ -39,16 +39,15 @@ QUEUED: Final = 8
 """Commands of one client that wait for their turn, as QEMU has it."""
 
 
-class QmpServer:
+class QmpServer(Listener["Client"]):
     """Serves a machine: ``async with QmpServer(address, control): …``."""
 
     def __init__(self, address: SocketAddress, control: Control) -> None:
+        super().__init__(address, control.machine, partial(Client, control))
         self._control: Final = control
-        self._listener: Final = Listener(address, control.machine, partial(Client, control))
-        self.first_client: Final = self._listener.first_client
 
     async def __aenter__(self) -> Self:
-        await self._listener.__aenter__()
+        await super().__aenter__()
         self._events = Events(self._control, self._broadcast)
         return self
 
@@ -60,11 +59,11 @@ class QmpServer:
     ) -> None:
         await self._control.dumps.close()
         self._events.end()
-        await self._listener.__aexit__(kind, error, traceback)
+        await super().__aexit__(kind, error, traceback)
 
     def _broadcast(self, name: str, data: Object) -> None:
         message = event(name, data, time.time_ns() // 1000)
-        for client in self._listener.clients:
+        for client in self.clients:
             client.tell(message)
 
 

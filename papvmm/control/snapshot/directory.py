@@ -19,7 +19,7 @@ from typing import Final
 
 from papvmm import __version__
 from papvmm.control.snapshot.members import Members
-from papvmm.control.strict_json import NotJson, Object, only_value
+from papvmm.control.strict_json import NotJson, Object, only_object
 from papvmm.errors import BadInput
 
 MANIFEST: Final = "manifest.json"
@@ -196,12 +196,9 @@ def _as_if_new(manifest: Object) -> Object:
 
 def _parse(text: bytes) -> Object:
     try:
-        manifest = only_value(text)
+        return only_object(text)
     except NotJson as error:
         raise BadInput(f"{MANIFEST} is damaged: {error}") from None
-    if not isinstance(manifest, dict):
-        raise BadInput(f"{MANIFEST} is damaged: no JSON object")
-    return manifest
 
 
 def _read_listed(directory: Path, name: str, listed: Members) -> bytes:
