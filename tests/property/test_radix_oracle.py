@@ -58,27 +58,38 @@ def test_translation_is_what_the_tables_say_at_every_access(steps):
     state.write(PROCESS_TABLE, trees[0].process_table)
     mmu = Mmu(state, Tables(memory, HashTable()))
     entries = [gpa for tree in trees for gpa in (tree.process_entry, tree.root)]
+    mapped = []
     for step in steps:
         match step:
             case ("map", ea, page, shift, low, pid):
                 ra = page << 12 & -1 << shift
                 gpa = trees[pid].map(ea & 0xF_FFFF_FFFF_FFFF & -1 << shift, ra, shift, low)
                 entries += [gpa, *trees[pid].tables]
+                mapped.append(ea)
+                check((memory, plain), mmu, state, ea, Access.LOAD)
             case ("write", which, offset, data):
                 memory.write(entries[which % len(entries)] + offset, data)
             case ("copy", one, other):
                 copied = memory.read(entries[one % len(entries)], 8)
                 memory.write(entries[other % len(entries)], copied)
+                for ea in mapped:
+                    check((memory, plain), mmu, state, ea, Access.LOAD)
             case ("registers", pid, problem_state, amr, iamr):
                 state.write(PID, pid)
                 state.write(MSR, MSR_PR * problem_state)
                 state.write(AMR, amr << 62)
                 state.write(IAMR, iamr << 62)
             case ("access", access, page, offset):
-                before = bytearray(plain)
-                expected = from_the_oracle(before, state, page + offset, access)
-                assert answer(mmu, page + offset, access) == expected
-                assert memory.ram == before
+                check((memory, plain), mmu, state, page + offset, access)
+
+
+def check(memories, mmu, state, ea, access):
+    """Compare what an access leads to, and does to RAM, with what the oracle says."""
+    memory, plain = memories
+    before = bytearray(plain)
+    expected = from_the_oracle(before, state, ea, access)
+    assert answer(mmu, ea, access) == expected
+    assert memory.ram == before
 
 
 def from_the_oracle(ram, state, ea, access):
